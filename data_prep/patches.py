@@ -1,0 +1,211 @@
+"""Views of a box (scales x translations x orientations) and tables of patches that are cut when needed.
+
+A table says where each patch comes from and what it shows; pixels are cut in batches, as uint8. Only decoded
+frames are kept, and only as many as asked: memory does not grow with the number of patches.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image as Pillow
+
+from data_prep.cohort import Image
+
+TRANSLATIONS = ((0, 0), (0, -1), (0, 1), (-1, 0), (1, 0))
+"""None, left, right, up, down: (row, column) steps, in units of `shift` times the scaled box."""
+
+
+@dataclass(frozen=True)
+class ViewGrid:
+    """The views that are taken of every candidate (PAPER section 2, polyps).
+
+    Attributes
+    ----------
+    scales : tuple of float
+        Enlargements of the box.
+    shift : float
+        Translation as a share of the scaled box; 0 takes the untranslated view alone.
+    orientations : int
+        How many of the eight mirrored and turned versions: 1 is the upright one, 2 adds its mirror image,
+        4 adds both half a turn further, 8 adds the transposed ones.
+    """
+
+    scales: tuple[float, ...] = (1.0, 1.2, 1.5)
+    shift: float = 0.1
+    orientations: int = 8
+
+    def __post_init__(self):
+        if self.orientations not in (1, 2, 4, 8):
+            raise ValueError(f"orientations must be 1, 2, 4 or 8. Received: {self.orientations}.")
+        if not self.scales or min(self.scales) <= 0 or self.shift < 0:
+            raise ValueError(
+                f"scales must be positive and shift at least 0. Received: scales={self.scales}, shift={self.shift}."
+            )
+
+    @property
+    def translations(self):
+        """(row, column) steps of this grid."""
+        return TRANSLATIONS if self.shift > 0 else TRANSLATIONS[:1]
+
+    def __len__(self):
+        return len(self.scales) * len(self.translations) * self.orientations
+
+    def locate(self, view):
+        """Split a view's number, or an array of them, into its scale's, translation's and orientation's."""
+        return np.unravel_index(view, (len(self.scales), len(self.translations), self.orientations))
+
+
+@dataclass(frozen=True)
+class PatchTable:
+    """Where patches come from and what they show.
+
+    Attributes
+    ----------
+    frames : FrameCache
+        The images that `image` indexes.
+    image : ndarray of shape (n,), int
+    boxes : ndarray of shape (n, 4), float32
+        Candidate boxes before scaling: top, left, height, width in pixels; may leave the frame.
+    view : ndarray of shape (n,), int
+        Number of the view within `grid`.
+    labels : ndarray of shape (n,), int
+        Class of each patch.
+    grid : ViewGrid
+    size : int
+        Side of a patch in pixels.
+    """
+
+    frames: "FrameCache"
+    image: np.ndarray
+    boxes: np.ndarray
+    view: np.ndarray
+    labels: np.ndarray
+    grid: ViewGrid
+    size: int
+
+    def __len__(self):
+        return len(self.image)
+
+    def cut(self, rows):
+        """Cut the patches of some rows: an ndarray of shape (len(rows), size, size, 3), uint8, in their order."""
+        patches = np.empty((len(rows), self.size, self.size, 3), np.uint8)
+        for image in np.unique(self.image[rows]):
+            here = np.flatnonzero(self.image[rows] == image)
+            pixels = self.frames[image]
+            _cut_into(patches, here, pixels, self.boxes[rows[here]], self.view[rows[here]], self.grid)
+        return patches
+
+
+class FrameCache:
+    """Decoded frames, read when asked for, the most recently used kept.
+
+    Parameters
+    ----------
+    images : sequence of data_prep.cohort.Image
+    most : int
+        How many decoded frames stay in memory; a frame of 500x350 takes half a megabyte.
+    """
+
+    def __init__(self, images: tuple[Image, ...], most: int = 1000):
+        self.images, self.most = tuple(images), most
+        self._kept = OrderedDict()
+
+    def __getitem__(self, number):
+        """Return the pixels of an image: an ndarray of shape (height, width, 3), uint8."""
+        if number not in self._kept:
+            if len(self._kept) >= self.most:
+                self._kept.popitem(last=False)
+            self._kept[number] = self.images[number].read_pixels()
+        self._kept.move_to_end(number)
+        return self._kept[number]
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getstate__(self):
+        """Leave the pixels behind when sent to another process."""
+        return self.__dict__ | {"_kept": OrderedDict()}
+
+
+def views(image, box, scales=(1.0, 1.2, 1.5), shift=0.1, orientations=8, size=227):
+    """Cut all views of one box, or of many boxes of one image.
+
+    A box is first made square, by its longer side and about its centre, so that resizing keeps the shape of what
+    it shows (the paper does not state its rule). Where a view leaves the image, the nearest pixel of the image's edge
+    is repeated. Views are resized by Pillow's triangle filter: bilinear when they grow, averaging when they shrink.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width, 3), uint8
+    box : array_like of shape (4,) or (m, 4)
+        Top, left, height, width in pixels; fractions count.
+    scales, shift, orientations
+        See `ViewGrid`. The defaults are the paper's: 3 scales x 5 translations x 8 orientations.
+    size : int
+        Side of a view in pixels.
+
+    Returns
+    -------
+    ndarray of shape (n, size, size, 3), uint8
+        n = m times the number of views; scale changes slowest within a box, orientation fastest. Orientation
+        k + 1 is the mirror image (left-right) of an even k; 2 and 3 are upside down; 4 to 7 are 0 to 3 transposed.
+    """
+    grid = ViewGrid(tuple(scales), shift, orientations)
+    boxes = np.atleast_2d(np.asarray(box, np.float32))
+    if boxes.shape[1] != 4 or not np.isfinite(boxes).all() or (boxes[:, 2:] <= 0).any():
+        raise ValueError(f"box must be (top, left, height, width) with positive sides. Received: {box!r}.")
+    number = len(boxes) * len(grid)
+    patches = np.empty((number, size, size, 3), np.uint8)
+    view = np.tile(np.arange(len(grid)), len(boxes))
+    _cut_into(patches, np.arange(number), image, np.repeat(boxes, len(grid), axis=0), view, grid)
+    return patches
+
+
+def _cut_into(patches, slots, pixels, boxes, view, grid):
+    """Fill `patches[slots]` with the given views of boxes of one image; orientations share one resize."""
+    scale, translation, orientation = grid.locate(view)
+    squares = _squares(
+        boxes, np.asarray(grid.scales)[scale], grid.shift * np.asarray(grid.translations)[translation]
+    )
+    squares, which = np.unique(squares, axis=0, return_inverse=True)
+    margin = _margin(squares, pixels.shape)
+    padded = Pillow.fromarray(np.pad(pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge"))
+    order = np.argsort(which.ravel(), kind="stable")
+    upright, shown = None, -1
+    for slot in order:
+        if which.ravel()[slot] != shown:
+            shown = which.ravel()[slot]
+            upright = _resize(padded, squares[shown] + [margin, margin, 0], patches.shape[1])
+        patches[slots[slot]] = _orient(upright, orientation[slot])
+
+
+def _squares(boxes, scale, shift):
+    """Square, enlarge and translate boxes: rows of (top, left, side)."""
+    side = boxes[:, 2:].max(axis=1) * scale
+    centre = boxes[:, :2] + boxes[:, 2:] / 2 + shift * side[:, None]
+    return np.column_stack([centre - side[:, None] / 2, side])
+
+
+def _margin(squares, shape):
+    """Pixels by which the squares leave the image at most."""
+    before = -squares[:, :2].min()
+    after = (squares[:, :2] + squares[:, 2:] - shape[:2]).max()
+    return int(np.ceil(max(0, before, after)))
+
+
+def _resize(picture, square, size):
+    top, left, side = square
+    # Rounding may push the far corner a hair over the edge, which Pillow refuses.
+    bottom, right = min(top + side, picture.height), min(left + side, picture.width)
+    return np.asarray(
+        picture.resize((size, size), Pillow.Resampling.BILINEAR, box=(left, top, right, bottom))
+    )
+
+
+def _orient(patch, orientation):
+    if orientation >= 4:
+        patch = patch.transpose(1, 0, 2)
+    if orientation % 4 >= 2:
+        patch = patch[::-1]
+    return patch[:, ::-1] if orientation % 2 else patch

@@ -1,0 +1,273 @@
+"""A seeded digital phantom of colonoscopy videos with exact polyp masks.
+
+A video is one colon, one scope and one path through it. Frames are ray-traced: `colon_wall` grows the tube,
+`colon_bodies` what stands on it, `colon_camera` leads the scope, `colon_tracing` finds what each pixel sees
+and `colon_shading` lights it. Everything follows from the seed and the video's number.
+"""
+
+import csv
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+from joblib import Parallel, delayed
+from skimage.measure import label
+
+from data_prep.cohort import Cohort, Image, Subject
+from data_prep.phantoms.colon_bodies import grow_lookalikes, grow_polyps
+from data_prep.phantoms.colon_camera import HALF_DIAGONAL, field_of_view, lens, plan_path
+from data_prep.phantoms.colon_shading import develop, draw_look, shade
+from data_prep.phantoms.colon_tracing import trace
+from data_prep.phantoms.colon_wall import build_wall
+
+# A detector cannot be asked for less: about 9 pixels across.
+SMALLEST_PX = 60
+# Colon radii from the scope beyond which a polyp would be a dark speck.
+SIGHT = 3.0
+CAVEAT = "phantom: ray-traced colons, not patients; no clinical claim follows from these numbers"
+
+
+@dataclass(frozen=True)
+class ColonoscopyPhantom:
+    """What a set of phantom videos is made of.
+
+    Attributes
+    ----------
+    num_videos, frames_per_video : int
+    height, width : int
+        Of a frame, in pixels.
+    seed : int
+        Video i depends on it, on i, on `frames_per_video` and on the two numbers below; on nothing else.
+    polyp_contrast : float
+        How far polyps differ from bulges of the mucosa, in tint, height and sharpness of their margin:
+        1 for all of it, 0 for none. The one number that sets the difficulty.
+    lookalikes : float
+        Mean number of groups of bulges, stool lumps and bubbles in a colon.
+    """
+
+    num_videos: int
+    frames_per_video: int
+    height: int = 350
+    width: int = 500
+    seed: int = 0
+    polyp_contrast: float = 0.6
+    lookalikes: float = 14.0
+
+    def __post_init__(self):
+        if min(self.num_videos, self.frames_per_video, self.height, self.width) < 1:
+            raise ValueError(f"Expected at least one video, frame and pixel. Received: {self}")
+        if not 0 <= self.polyp_contrast <= 1:
+            raise ValueError(f"polyp_contrast must lie in [0, 1]. Received: {self.polyp_contrast}")
+
+
+@lru_cache(maxsize=2)
+def _scene(phantom, video):
+    """Grow one video's colon, scope and path; kept for the frames that follow."""
+    streams = [np.random.default_rng([phantom.seed, video, part]) for part in range(5)]
+    wall = build_wall(streams[0])
+    places = streams[1].permutation(streams[1].uniform(2.5, 6.5, streams[1].integers(1, 4)))
+    polyps = grow_polyps(streams[1], wall, phantom.polyp_contrast, places)
+    bodies = polyps + grow_lookalikes(streams[2], wall, phantom.lookalikes)
+    path = plan_path(streams[3], wall, polyps, phantom.frames_per_video)
+    inside = field_of_view(streams[4], phantom.height, phantom.width)
+    return wall, bodies, path, inside, draw_look(streams[4])
+
+
+def render_frame(phantom, video, frame):
+    """Render one frame.
+
+    A polyp that would show as a speck (fewer than 60 pixels), in pieces, or touching another polyp is left
+    out of this frame, pixels and truth alike: what looks like a polyp is in the truth, as one connected
+    region of its own.
+
+    Parameters
+    ----------
+    phantom : ColonoscopyPhantom
+    video, frame : int
+        From 0.
+
+    Returns
+    -------
+    pixels : ndarray of shape (height, width, 3), uint8
+        RGB.
+    truth : ndarray of shape (height, width), int32
+        0 for background, k for the pixels of the k-th lesion in reading order.
+    """
+    wall, bodies, path, inside, look = _scene(phantom, video)
+    origin, rotation = path.position[frame], path.rotation[frame]
+    rays = np.tensordot(rotation, lens(phantom.height, phantom.width), 1)
+    bodies = [body for body in bodies if _in_sight(body, origin, rotation)]
+    while True:
+        hits = trace(wall, bodies, origin, rays, inside)
+        owner = np.zeros(inside.shape, np.int32)
+        owner[inside] = hits.owner
+        spoilt = _spoilt(owner, bodies)
+        if spoilt is None:
+            break
+        del bodies[spoilt]
+    pixels = develop(
+        shade(hits, bodies, origin, rotation, look),
+        inside,
+        look,
+        np.random.default_rng([phantom.seed, video, 9, frame]),
+    )
+    return pixels, _truth(owner, bodies)
+
+
+def _in_sight(body, origin, rotation):
+    """Tell whether a body may show: within the scope's light and its cone of view."""
+    gaze = body.centre - origin
+    distance = float(np.linalg.norm(gaze))
+    if distance <= body.reach:
+        return True
+    aside = np.arccos(np.clip(gaze @ rotation[:, 2] / distance, -1, 1))
+    return distance < SIGHT and aside - np.arcsin(body.reach / distance) < HALF_DIAGONAL
+
+
+def _regions(owner, bodies):
+    """Label connected polyp pixels (8 neighbours); count each polyp's pixels in each region.
+
+    Returns the labels and {index of the polyp in bodies: counts by label, 0 unused}; polyps that do not show
+    are left out.
+    """
+    numbers = [k for k, body in enumerate(bodies, start=1) if body.kind == "polyp"]
+    regions = label(np.isin(owner, numbers), connectivity=2)
+    counts = {k - 1: np.bincount(regions[owner == k], minlength=regions.max() + 1) for k in numbers}
+    return regions, {index: count for index, count in counts.items() if count.any()}
+
+
+def _spoilt(owner, bodies):
+    """Give the index of a polyp that cannot be one region of its own in this frame, or None."""
+    _, counts = _regions(owner, bodies)
+    for index, count in counts.items():
+        if count.max() < max(SMALLEST_PX, 0.9 * count.sum()):
+            return index
+        touching = [other for other, there in counts.items() if (there * count).any()]
+        if len(touching) > 1:
+            return min(touching, key=lambda other: counts[other].sum())
+    return None
+
+
+def _truth(owner, bodies):
+    """Number the polyps in reading order, each by its largest region."""
+    regions, counts = _regions(owner, bodies)
+    largest = [int(count.argmax()) for count in counts.values()]
+    return label(np.isin(regions, largest), connectivity=2).astype(np.int32)
+
+
+def render_video(phantom, index):
+    """Render all frames of one video.
+
+    Parameters
+    ----------
+    phantom : ColonoscopyPhantom
+    index : int
+        The video's number, from 0.
+
+    Returns
+    -------
+    frames : ndarray of shape (frames_per_video, height, width, 3), uint8
+    truth : ndarray of shape (frames_per_video, height, width), int32
+        As `render_frame` gives them.
+    """
+    rendered = [render_frame(phantom, index, frame) for frame in range(phantom.frames_per_video)]
+    return np.stack([pixels for pixels, _ in rendered]), np.stack([truth for _, truth in rendered])
+
+
+def _part(phantom, video, frame, part):
+    """Render a frame and give its pixels (0) or its truth (1)."""
+    return render_frame(phantom, video, frame)[part]
+
+
+def frame_name(video, frame):
+    """Name a frame as `write` does: v03_f007."""
+    return f"v{video:02d}_f{frame:03d}"
+
+
+def cohort(phantom):
+    """Present a phantom as a cohort whose frames are rendered when they are read.
+
+    Parameters
+    ----------
+    phantom : ColonoscopyPhantom
+
+    Returns
+    -------
+    Cohort
+        One subject a video. To read frames more than once, `write` them and read the folder.
+    """
+    subjects = []
+    for video in range(phantom.num_videos):
+        images = [
+            Image(frame_name(video, f), partial(_part, phantom, video, f, 0), partial(_part, phantom, video, f, 1))
+            for f in range(phantom.frames_per_video)
+        ]
+        subjects.append(Subject(f"v{video:02d}", tuple(images)))
+    return Cohort("Colonoscopy phantom", tuple(subjects), (CAVEAT,))
+
+
+def write(phantom, folder, progress=None, jobs=1):
+    """Write a phantom as `images/NAME.png`, `masks/NAME.png` and `frames.csv`.
+
+    Parameters
+    ----------
+    phantom : ColonoscopyPhantom
+    folder : path-like
+        Must not exist yet, or be empty. It appears complete or not at all: frames go to a temporary folder
+        beside it, which is renamed at the end.
+    progress : callable, optional
+        Called after each video with the videos written and their total.
+    jobs : int
+        Processes, as joblib counts them.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder holds anything.
+    """
+    folder = Path(folder).absolute()
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"Expected a new or an empty folder. Received: {folder}. Remove it or name another.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partly = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
+    try:
+        _write_videos(phantom, partly, progress, jobs)
+        os.chmod(partly, 0o755)
+        os.replace(partly, folder)
+    finally:
+        shutil.rmtree(partly, ignore_errors=True)
+    return folder
+
+
+def _write_videos(phantom, folder, progress, jobs):
+    """Write the frames, one job a video, then the list of frames."""
+    for part in ("images", "masks"):
+        (folder / part).mkdir()
+    work = (delayed(_write_video)(phantom, video, folder) for video in range(phantom.num_videos))
+    for done, _ in enumerate(Parallel(n_jobs=jobs, return_as="generator")(work), start=1):
+        if progress:
+            progress(done, phantom.num_videos)
+    with open(folder / "frames.csv", "w", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["frame", "sequence"])
+        for video, frame in np.ndindex(phantom.num_videos, phantom.frames_per_video):
+            table.writerow([frame_name(video, frame), f"v{video:02d}"])
+
+
+def _write_video(phantom, video, folder):
+    """Write one video's frames and masks."""
+    for frame in range(phantom.frames_per_video):
+        pixels, truth = render_frame(phantom, video, frame)
+        name = f"{frame_name(video, frame)}.png"
+        iio.imwrite(folder / "images" / name, pixels, compress_level=1)
+        iio.imwrite(folder / "masks" / name, np.where(truth > 0, 255, 0).astype(np.uint8), compress_level=1)

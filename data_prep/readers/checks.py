@@ -1,0 +1,89 @@
+"""Read a whole cohort once to find every fault, and describe a folder's content in a few letters."""
+
+import functools
+import hashlib
+from pathlib import Path
+
+from data_prep.readers.colonoscopy import read_colonoscopy
+
+MAX_FAULTS_SHOWN = 20
+
+
+def check(cohort, progress=None):
+    """Read every image and its truth once.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    progress : callable, optional
+        Called as progress(done, total) after each image.
+
+    Returns
+    -------
+    int
+        Number of images read.
+
+    Raises
+    ------
+    ValueError
+        Lists the faults of all images, the first 20 in full.
+    """
+    images = [(subject.name, image) for subject in cohort.subjects for image in subject.images]
+    faults = []
+    for done, (subject, image) in enumerate(images, 1):
+        faults += _faults(subject, image)
+        if progress:
+            progress(done, len(images))
+    if faults:
+        more = f"\n... and {len(faults) - MAX_FAULTS_SHOWN} more" if len(faults) > MAX_FAULTS_SHOWN else ""
+        shown = "\n".join(faults[:MAX_FAULTS_SHOWN])
+        raise ValueError(f"{cohort.name}: {len(faults)} of {len(images)} images cannot be used:\n{shown}{more}")
+    return len(images)
+
+
+def fingerprint(folder, read=read_colonoscopy):
+    """Describe what a reader takes from a folder, so that a run made from other data has another name.
+
+    Parameters
+    ----------
+    folder : str or Path
+    read : callable
+        Turns the folder into a Cohort whose images read their files through `functools.partial`.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits of BLAKE2b over subjects, images, their files' names and contents. Where the folder
+        lies does not count, nor do files that are not read (contours, read-me files).
+    """
+    root = Path(folder).resolve()
+    digest = hashlib.blake2b(digest_size=8)
+    content = functools.cache(_content)  # all frames of a video share one file
+    for subject in read(folder).subjects:
+        for image in subject.images:
+            for path in _sources(image):
+                name = path.relative_to(root).as_posix()
+                digest.update(f"{subject.name}\0{image.name}\0{name}\0".encode())
+                digest.update(content(path))
+    return digest.hexdigest()
+
+
+def _faults(subject, image):
+    """Return what is wrong with one image, at most one sentence."""
+    try:
+        pixels, truth = image.read_pixels(), image.read_truth()
+    except (ValueError, OSError) as error:
+        return [str(error)]
+    if truth.shape != pixels.shape[:2]:
+        return [f"{subject}/{image.name}: expected a mask of shape {pixels.shape[:2]}. Received: {truth.shape}."]
+    return []
+
+
+def _sources(image):
+    """Return the files behind an image: the paths handed to its two readers."""
+    return [part for read in (image.read_pixels, image.read_truth) for part in read.args if isinstance(part, Path)]
+
+
+def _content(path):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").digest()

@@ -1,0 +1,134 @@
+"""The three layers of AlexNet that Keras lacks, or has but slowly; for every backend."""
+
+import keras
+import numpy as np
+from keras import ops
+
+BACKEND = keras.backend.backend()
+
+
+@keras.saving.register_keras_serializable(package="repro")
+class GroupedConv2D(keras.layers.Conv2D):
+    """Convolution in groups, kernel of shape (rows, columns, channels / groups, filters), float32.
+
+    On TensorFlow and JAX it splits the channels, convolves each part and concatenates.
+    """
+
+    def convolution_op(self, inputs, kernel):
+        """Convolve as Keras does, group by group where that is faster."""
+        if BACKEND == "torch":
+            return super().convolution_op(inputs, kernel)
+        convolve = super().convolution_op
+        parts = zip(ops.split(inputs, self.groups, -1), ops.split(kernel, self.groups, -1), strict=True)
+        return ops.concatenate([convolve(part, filters) for part, filters in parts], -1)
+
+
+@keras.saving.register_keras_serializable(package="repro")
+class LocalResponseNormalization(keras.layers.Layer):
+    """Divide each activation by a power of the mean square of its neighbour channels, as Caffe does.
+
+    ``y = x / (k + alpha / size * sum of squares over size channels) ** beta``; past the ends, channels are zero.
+    Krizhevsky et al., NIPS 2012, section 3.3; Caffe divides alpha by size, the paper does not (METHODS.md 0).
+    No weights.
+
+    Parameters
+    ----------
+    size : int
+        Number of channels, odd.
+    alpha, beta, k : float
+        As Caffe's `lrn_param`.
+    """
+
+    def __init__(self, size=5, alpha=1e-4, beta=0.75, k=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def call(self, x):
+        """Normalise x, of shape (n, rows, columns, channels), float; the result has that shape."""
+        return _normalise(x, self.size, self.alpha, self.beta, self.k)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the input."""
+        return input_shape
+
+    def get_config(self):
+        """Return what `from_config` needs to make this layer again."""
+        own = {"size": self.size, "alpha": self.alpha, "beta": self.beta, "k": self.k}
+        return {**super().get_config(), **own}
+
+
+def _window_sum(x, size):
+    """Sum over `size` neighbour channels: shifted sums, which compilers fuse into one pass over memory."""
+    channels = x.shape[-1]
+    padded = ops.pad(x, [(0, 0)] * 3 + [(size // 2, size // 2)])
+    return sum(padded[..., shift : shift + channels] for shift in range(size))
+
+
+def _normalise(x, size, alpha, beta, k):
+    """Apply LRN, with its derivative written out.
+
+    With b = k + alpha / size * window_sum(x**2) and y = x * b**-beta, a gradient u on y becomes on x
+    ``u * b**-beta - 2 * alpha * beta / size * x * window_sum(u * y / b)``.
+    """
+
+    @ops.custom_gradient
+    def normalise(x):
+        base = k + alpha / size * _window_sum(ops.square(x), size)
+        factor = _power(base, -beta)
+        y = x * factor
+
+        def gradient(*upstreams, upstream=None):
+            u = upstreams[0] if upstream is None else upstream
+            return u * factor - (2 * alpha * beta / size) * x * _window_sum(u * y / base, size)
+
+        return y, gradient
+
+    return normalise(x)
+
+
+def _power(base, exponent):
+    """Raise to a power; -3/4, the one that AlexNet uses, by roots, several times as fast as pow."""
+    if exponent != -0.75:
+        return ops.power(base, exponent)
+    root = ops.rsqrt(base)
+    return root * ops.sqrt(root)
+
+
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
+    _normalise = tf.function(_normalise, jit_compile=True)
+
+
+@keras.saving.register_keras_serializable(package="repro")
+class Preprocessing(keras.layers.Layer):
+    """From RGB, 0 to 255, to what a network was trained on: order of the channels, then mean and scale.
+
+    Parameters
+    ----------
+    variant : str
+        Whose input this is; `repro.weights` reads it to refuse the weights of another.
+    order : sequence of int
+        Which of red, green, blue comes first, second, third.
+    mean, scale : sequence of float
+        Taken off and divided by, in that order of channels, in units of 0 to 255.
+    """
+
+    def __init__(self, variant, order, mean, scale, **kwargs):
+        super().__init__(**kwargs)
+        self.variant, self.order, self.mean, self.scale = variant, list(order), list(mean), list(scale)
+
+    def call(self, images):
+        """Prepare images of shape (n, rows, columns, 3); the result has that shape, float."""
+        mean = ops.convert_to_tensor(self.mean, self.compute_dtype)
+        scale = ops.convert_to_tensor(self.scale, self.compute_dtype)
+        return (ops.take(ops.cast(images, self.compute_dtype), self.order, axis=-1) - mean) / scale
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the input."""
+        return input_shape
+
+    def get_config(self):
+        """Return what `from_config` needs to make this layer again."""
+        own = {"variant": self.variant, "order": self.order, "mean": self.mean, "scale": self.scale}
+        return {**super().get_config(), **own}

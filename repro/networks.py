@@ -1,0 +1,53 @@
+"""From a run's definition to a network that can train: variant, weights, depth. Every application uses it."""
+
+from dataclasses import asdict
+
+from repro.alexnet import build_alexnet
+from repro.finetune import label, layer_rates, trainable_until
+from repro.profiles import Plan
+from repro.training import train
+from repro.weights import SOURCES, fitting_layers, load_imagenet
+
+
+def prepare_network(run, num_classes):
+    """Build, fill and freeze the network of a run.
+
+    Parameters
+    ----------
+    run : repro.runs.Run
+        Its weights decide the variant, for the arm from scratch too, so that all arms of a figure are one network.
+    num_classes : int
+
+    Returns
+    -------
+    model : keras.Model
+    caveats : list of str
+        What a reader must know of this arm: frozen layers that have no ImageNet weights.
+    """
+    network, init = run.settings["network"], run.settings["training"]["init"]
+    model = build_alexnet(num_classes, SOURCES[run.weights].variant, **network, seed=run.seed, init=init)
+    if run.arm == "scratch":
+        trainable_until(model, "conv1")
+        return model, []
+    filled = load_imagenet(model, run.weights, layers=fitting_layers(model, run.weights))
+    trainable_until(model, run.arm)
+    return model, _caveats(run.arm, filled)
+
+
+def train_arm(run, model, patches, validation):
+    """Train a prepared network by its arm's row of Table II.
+
+    Returns
+    -------
+    dict
+        The `repro.training.History`, as plain values.
+    """
+    plan = Plan(**run.settings["training"])
+    return asdict(train(model, layer_rates(run.arm), patches, validation, plan, run.seed))
+
+
+def _caveats(arm, filled):
+    random = [layer for layer, rate in layer_rates(arm).items() if rate == 0 and layer not in filled]
+    if not random:
+        return []
+    return [f"{label(arm)}: {' and '.join(random)} stay at random (no ImageNet weights fit)"]

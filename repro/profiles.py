@@ -1,0 +1,196 @@
+"""Profiles: how large an experiment is. One YAML file each, every key known, any value set on the command line.
+
+The dataclasses are the schema: a key that no field bears is an error. Nothing here imports Keras.
+"""
+
+import json
+import types
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import get_args, get_origin
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Network:
+    """Size of the network (`repro.alexnet.build_alexnet`)."""
+
+    input_size: int
+    fc_units: int
+    dropout: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and in what steps a network is trained (`repro.training.train`).
+
+    Attributes
+    ----------
+    batch_size : int
+        The paper does not state its own.
+    max_epochs : int
+    patience : int
+        Training stops when the validation AUC has not risen for so many epochs.
+    momentum, decay : float
+        PAPER Table II.
+    init : str
+        How a network from scratch, and new layers, start: "gaussian", "xavier" or "msra".
+    checks_per_decade : int
+        Also measure the validation AUC at so many mini-batches per factor of ten, evenly spaced in the logarithm
+        (Figure 10); 0 for epochs alone.
+    """
+
+    batch_size: int
+    max_epochs: int
+    patience: int
+    momentum: float = 0.9
+    decay: float = 0.95
+    init: str = "gaussian"
+    checks_per_decade: int = 0
+
+
+@dataclass(frozen=True)
+class Polyp:
+    """Polyp detection (`repro.applications.polyp`).
+
+    Attributes
+    ----------
+    test_share, validation_share : float
+        Share of all subjects that test, and of the training subjects that validate.
+    split_seed : int
+        Of the split into training and test subjects and into folds. The same for all seeds of a run, so that they test on
+        the same subjects.
+    candidates : int
+        Most candidates of a frame.
+    folds : int
+        Parts of the training subjects; each part's candidates come from a generator that learnt from the others.
+    generator_frames : int
+        Most frames of a subject that the candidate generator learns from.
+    train_patches, validation_patches : int
+        Most patches, half of each class.
+    test_scales, test_shift, test_orientations
+        The views of a test candidate that are averaged (`data_prep.patches.ViewGrid`); training draws from all.
+    frames_in_memory : int
+        Decoded frames that are kept.
+    """
+
+    test_share: float
+    candidates: int
+    folds: int
+    generator_frames: int
+    train_patches: int
+    validation_patches: int
+    test_scales: tuple[float, ...]
+    test_shift: float
+    test_orientations: int
+    split_seed: int = 0
+    validation_share: float = 0.2
+    frames_in_memory: int = 1000
+
+
+@dataclass(frozen=True)
+class ColonoscopyPhantom:
+    """The phantom videos that stand in for a data set (`data_prep.phantoms.colonoscopy`)."""
+
+    num_videos: int
+    frames_per_video: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """All settings of an experiment.
+
+    Attributes
+    ----------
+    name : str
+        Of the YAML file, or "NAME+" once a value was changed on the command line.
+    """
+
+    name: str
+    network: Network
+    training: Plan
+    polyp: Polyp
+    colonoscopy_phantom: ColonoscopyPhantom
+
+    def settings(self, application):
+        """Return what defines a run of an application, as plain nested dicts for a `.json`."""
+        parts = {part: asdict(getattr(self, part)) for part in ("network", "training", application)}
+        return json.loads(json.dumps(parts))
+
+
+def load_profile(name, changes=(), folder=None):
+    """Read a profile and apply changes.
+
+    Parameters
+    ----------
+    name : str
+        "smoke", "quick", "paper", or the path of a YAML file.
+    changes : iterable of str
+        "section.key=value", the value in YAML: "training.batch_size=20", "polyp.test_scales=[1.0, 1.5]".
+    folder : pathlib.Path, optional
+        Where the named profiles are; by default `experiments/profiles` of this checkout.
+
+    Returns
+    -------
+    Profile
+
+    Raises
+    ------
+    ValueError
+        No such profile, an unknown or missing key, or a value of the wrong type.
+    """
+    folder = folder or Path(__file__).resolve().parents[1] / "experiments" / "profiles"
+    path = Path(name) if str(name).endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(item.stem for item in folder.glob("*.yaml"))
+        raise ValueError(
+            f"No such profile. Received: {name!r}. Expected one of {known} or the path of a .yaml file."
+        )
+    profile = _fill(Profile, {"name": path.stem} | (yaml.safe_load(path.read_text()) or {}), str(path))
+    for change in changes:
+        profile = _change(profile, change)
+    return profile
+
+
+def _change(profile, change):
+    key, equals, value = change.partition("=")
+    section, dot, entry = key.partition(".")
+    sections = {item.name: item.type for item in fields(Profile) if is_dataclass(item.type)}
+    if not (equals and dot) or section not in sections:
+        raise ValueError(
+            f"A change reads section.key=value, with a section of {sorted(sections)}. Received: {change!r}."
+        )
+    old = getattr(profile, section)
+    new = _fill(sections[section], asdict(old) | {entry: yaml.safe_load(value)}, change)
+    name = profile.name if new == old or profile.name.endswith("+") else f"{profile.name}+"
+    return replace(profile, name=name, **{section: new})
+
+
+def _fill(kind, values, source):
+    """Make a dataclass of a mapping, strictly."""
+    if not isinstance(values, dict):
+        raise ValueError(f"{source}: {kind.__name__} expects key: value pairs. Received: {values!r}.")
+    known = {item.name: item for item in fields(kind)}
+    needed = {name for name, item in known.items() if item.default is item.default_factory}
+    unknown, missing = sorted(set(values) - set(known)), sorted(needed - set(values))
+    if unknown or missing:
+        raise ValueError(
+            f"{source}: {kind.__name__} has unknown keys {unknown} and lacks {missing}. Known: {sorted(known)}."
+        )
+    return kind(
+        **{name: _value(known[name].type, value, f"{source}: {name}") for name, value in values.items()}
+    )
+
+
+def _value(kind, value, source):
+    if is_dataclass(kind):
+        return _fill(kind, value, source)
+    if get_origin(kind) is tuple and isinstance(value, (list, tuple)):
+        return tuple(_value(get_args(kind)[0], item, source) for item in value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if isinstance(kind, types.GenericAlias) or type(value) is not kind:
+        raise ValueError(f"{source} expects {getattr(kind, '__name__', kind)}. Received: {value!r}.")
+    return value

@@ -1,0 +1,188 @@
+"""A run: one network (or rival) trained on one subset by one arm with one seed. What it is, its name, its files.
+
+A run writes `NAME.npz` (raw scores, never curves) and then `NAME.json` (everything that defines it, its history,
+seconds, versions). The `.json` is written last and means done; both are written under a temporary name and renamed.
+Nothing here imports Keras: figures are drawn again without a backend.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from repro.evaluation.froc import Detections
+
+RESULTS_VERSION = 1
+"""Raised by hand when a change of the code moves numbers, so that results made before it are made again."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The images a run works on.
+
+    Attributes
+    ----------
+    name : str
+        As figures call it.
+    folder : str
+        Where it lies; does not define a run.
+    fingerprint : str
+        Hash of the content (`data_prep.readers.fingerprint`); does.
+    """
+
+    name: str
+    folder: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that defines a run.
+
+    Attributes
+    ----------
+    application : str
+        Name of the module of `repro.applications` that performs it.
+    arm : str
+        One of `repro.finetune.ARMS`, or "handcrafted".
+    fraction : float
+        Share of the training subjects, in (0, 1].
+    seed : int
+        Of split, patches and network.
+    weights : str
+        Source of the ImageNet weights (`repro.weights.SOURCES`); decides the network's variant for every arm.
+    profile : str
+        Name of the profile, for people; its values are in `settings`.
+    settings : dict
+        What `repro.profiles.Profile.settings` returns.
+    data : Data
+    """
+
+    application: str
+    arm: str
+    fraction: float
+    seed: int
+    weights: str
+    profile: str
+    settings: dict
+    data: Data
+
+    @property
+    def definition(self):
+        """All that moves the result, as plain values."""
+        return {
+            "application": self.application,
+            "arm": self.arm,
+            "fraction": self.fraction,
+            "seed": self.seed,
+            "weights": self.weights,
+            "profile": self.profile,
+            "settings": self.settings,
+            "data": {"name": self.data.name, "fingerprint": self.data.fingerprint},
+            "results_version": RESULTS_VERSION,
+        }
+
+    @property
+    def name(self):
+        """File name: what a person wants to know, and a hash of the definition."""
+        share = f"{self.fraction:.0%}".replace("%", "pct")
+        words = (
+            self.application,
+            self.data.name,
+            self.profile,
+            self.weights,
+            self.arm,
+            share,
+            f"seed{self.seed}",
+        )
+        return "_".join(_plain(word) for word in words) + f"_{digest(self.definition)}"
+
+
+def digest(definition):
+    """Return 10 hexadecimal digits that change with any value of a definition."""
+    text = json.dumps(definition, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
+
+
+def is_done(run, results):
+    """Tell whether both files of a run are there."""
+    return _path(run, results, "json").is_file() and _path(run, results, "npz").is_file()
+
+
+def missing(runs, results):
+    """List the runs that are not done, each once, in their order."""
+    unique = {run.name: run for run in runs}
+    return [run for run in unique.values() if not is_done(run, results)]
+
+
+def save(run, results, detections, record):
+    """Write the two files of a run.
+
+    Parameters
+    ----------
+    run : Run
+    results : path
+        Folder of all results; runs lie in its `runs`.
+    detections : repro.evaluation.froc.Detections
+    record : dict
+        What else is worth keeping: history, seconds, versions, caveats, counts. Must go into JSON.
+    """
+    arrays = {name: np.asarray(getattr(detections, name)) for name in detections.__dataclass_fields__}
+    write_atomically(_path(run, results, "npz"), lambda file: np.savez(file, **arrays))
+    text = json.dumps({"definition": run.definition} | record, indent=1)
+    write_atomically(_path(run, results, "json"), lambda file: file.write(text.encode()))
+
+
+def load(run, results):
+    """Read a run that is done.
+
+    Returns
+    -------
+    detections : repro.evaluation.froc.Detections
+    record : dict
+        The content of its `.json`.
+
+    Raises
+    ------
+    FileNotFoundError
+        The run is not done.
+    """
+    if not is_done(run, results):
+        raise FileNotFoundError(
+            f"This run is not done: {run.name}. Run the figure's script without --draw-only."
+        )
+    with np.load(_path(run, results, "npz")) as arrays:
+        values = {name: arrays[name] for name in arrays.files}
+    values["subjects"] = tuple(values["subjects"].tolist())
+    return Detections(**values), json.loads(_path(run, results, "json").read_text())
+
+
+def write_atomically(path, write):
+    """Write a file under a temporary name and rename it, so that no one ever sees half of it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    write : callable
+        Takes the file, open for bytes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp{os.getpid()}")
+    with temporary.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    for left_behind in path.parent.glob(f"{path.name}.tmp*"):
+        left_behind.unlink(missing_ok=True)
+
+
+def _path(run, results, suffix):
+    return Path(results) / "runs" / f"{run.name}.{suffix}"
+
+
+def _plain(word):
+    return "".join(letter if letter.isalnum() or letter in "-+." else "-" for letter in word)

@@ -1,0 +1,110 @@
+"""A run's name and files: what defines it, what done means, and that half a file never counts."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from repro import runs
+from repro.evaluation.froc import Detections
+from repro.profiles import load_profile
+
+
+def example(**changes):
+    values = {
+        "application": "polyp",
+        "arm": "conv5",
+        "fraction": 0.5,
+        "seed": 3,
+        "weights": "imagenet",
+        "profile": "smoke",
+        "settings": load_profile("smoke").settings("polyp"),
+        "data": runs.Data("CVC ColonDB", "/somewhere", "abc"),
+    }
+    return runs.Run(**values | changes)
+
+
+def detections():
+    """Return 4 candidates in 2 of 3 subjects."""
+    return Detections(
+        subject=np.array([0, 0, 2, 2]),
+        image=np.array([0, 1, 0, 0]),
+        lesion=np.array([5, -1, 9, -1]),
+        score=np.array([0.25, 0.5, 0.125, 1 / 3]),
+        subjects=("b", "a", "c"),
+        num_images=np.array([2, 4, 3]),
+        num_lesions=np.array([1, 0, 2]),
+    )
+
+
+def test_the_name_says_what_it_is():
+    assert example().name.startswith("polyp_CVC-ColonDB_smoke_imagenet_conv5_50pct_seed3_")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"arm": "conv4"},
+        {"fraction": 0.25},
+        {"seed": 4},
+        {"weights": "bvlc"},
+        {"data": runs.Data("CVC ColonDB", "/somewhere", "abd")},
+        {"settings": load_profile("smoke", ["training.decay=0.9"]).settings("polyp")},
+    ],
+)
+def test_another_definition_has_another_name(changes):
+    assert example(**changes).name != example().name
+
+
+def test_where_the_data_lie_does_not_define_a_run():
+    assert example(data=runs.Data("CVC ColonDB", "/elsewhere", "abc")).name == example().name
+
+
+def test_a_new_version_of_the_code_s_results_has_another_name(monkeypatch):
+    before = example().name
+    monkeypatch.setattr(runs, "RESULTS_VERSION", runs.RESULTS_VERSION + 1)
+    assert example().name != before
+
+
+def test_saved_is_what_is_loaded(tmp_path):
+    run, saved = example(), detections()
+    runs.save(run, tmp_path, saved, {"seconds": 1.5})
+    loaded, record = runs.load(run, tmp_path)
+    assert record == {"definition": run.definition, "seconds": 1.5}
+    for field in dataclasses.fields(Detections):
+        np.testing.assert_array_equal(getattr(loaded, field.name), getattr(saved, field.name))
+
+
+def test_same_scores_make_the_same_bytes(tmp_path):
+    paths = [tmp_path / side / "runs" / f"{example().name}.npz" for side in "ab"]
+    for side in "ab":
+        runs.save(example(), tmp_path / side, detections(), {})
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_scores_without_their_json_are_not_done(tmp_path):
+    run = example()
+    runs.save(run, tmp_path, detections(), {})
+    assert runs.missing([run, run], tmp_path) == []
+    next((tmp_path / "runs").glob("*.json")).unlink()
+    assert runs.missing([run, run], tmp_path) == [run]
+    with pytest.raises(FileNotFoundError, match="not done: polyp_"):
+        runs.load(run, tmp_path)
+
+
+def test_an_interrupted_write_leaves_nothing_that_counts(tmp_path):
+    """The process dies between opening a file and renaming it; the next write clears what is left."""
+    target = tmp_path / "runs" / "x.json"
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "x.json.tmp123").write_text("{")
+
+    def dies(file):
+        file.write(b"{")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runs.write_atomically(target, dies)
+    assert not target.exists()
+    runs.write_atomically(target, lambda file: file.write(json.dumps({}).encode()))
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["x.json"]
