@@ -1,9 +1,11 @@
 """What the figures' scripts share: their command line, their data, their list of runs."""
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
 
+from repro import plotting, runs, sweep
 from repro.profiles import load_profile
 from repro.runs import Data, Run, digest
 
@@ -97,11 +99,85 @@ def list_runs(application, options, data, arms, fractions=(1.0,)):
     }
 
 
-def stem(options, name, data):
-    """Return where a figure goes, without suffix: real data and other weights have their name in the file's."""
+def make(wanted, options):
+    """Perform the runs that are not done, weights and candidates first; with --draw-only none.
+
+    Parameters
+    ----------
+    wanted : dict of key to repro.runs.Run
+    options : argparse.Namespace
+    """
+    todo = runs.missing(list(wanted.values()), options.results)
+    if options.draw_only or not todo:
+        return
+    # Once, before several processes would want them at the same time.
+    from repro.weights import prepare
+
+    prepare(options.weights)
+    application = importlib.import_module(f"repro.applications.{todo[0].application}")
+    application.prepare(todo[0].data, todo[0].settings[todo[0].application], options.results)
+    sweep.execute(todo, options.results, options.jobs)
+
+
+def load(run, options):
+    """Return the detections and the record of a run that is done."""
+    return runs.load(run, options.results)
+
+
+def title(options, data):
+    """Say on which data a figure was made, and how large the experiment was."""
+    shown = f"{data.name}, profile {options.profile.name}, {options.weights} weights"
+    return f"{shown} — FOR TESTS ONLY, NO RESULT" if options.profile.name.startswith("smoke") else shown
+
+
+def caption(found, options):
+    """Say what a reader of a figure must know: what the candidates allow, the counts, the caveats.
+
+    Parameters
+    ----------
+    found : iterable of (Detections, dict)
+        What `load` returned for each run.
+    options : argparse.Namespace
+
+    Returns
+    -------
+    str
+        A line for each.
+    """
+    records = [record for _, record in found]
+    test, train = records[0]["counts"]["test"], records[0]["counts"]["train"]
+    backends = sorted({record["versions"]["backend"] for record in records})
+    seeds = ", ".join(str(seed) for seed in options.seeds)
+    lines = [
+        f"Candidates hit {test['lesions hit'] / test['lesions']:.1%} of the test lesions ({test['lesions hit']} of "
+        f"{test['lesions']}; {test['candidates'] / test['frames']:.1f} candidates a frame): no arm can find more.",
+        f"Trained on {train['subjects']} subjects ({train['frames']} frames, {train['lesions']} lesions), tested on "
+        f"{test['subjects']} ({test['frames']} frames). Seeds: {seeds}. Backend: {', '.join(backends)}.",
+        *dict.fromkeys(caveat for record in records for caveat in record["caveats"]),
+    ]
+    return "\n".join(lines)
+
+
+def save(figure, options, data, name, rows, notes):
+    """Write a figure with its numbers, and print where.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    options : argparse.Namespace
+    data : repro.runs.Data
+    name : str
+        Of the figure; real data and other weights than the default add theirs.
+    rows : list of dict
+        The numbers drawn; a key that a row lacks stays empty.
+    notes : str
+        Stands at the figure's foot already, and opens the csv.
+    """
     words = [name]
     if options.data is not None:
         words.append("".join(letter if letter.isalnum() else "-" for letter in data.name.lower()))
     if options.weights != "imagenet":
         words.append(options.weights)
-    return options.figures / "_".join(words)
+    columns = {key: [row.get(key, "") for row in rows] for key in dict.fromkeys(key for row in rows for key in row)}
+    for path in plotting.save_figure(figure, options.figures / "_".join(words), columns, notes):
+        print(path)

@@ -8,5 +8,5 @@ import os
 
 # oneDNN is off by default on some CPUs; with it, training AlexNet takes a quarter less time.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-# Start-up notices of TensorFlow would break progress bars and tests; its errors are still shown.
+# Notices of TensorFlow would break progress bars; its errors are still shown, and two notices that no setting stops.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

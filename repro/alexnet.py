@@ -15,7 +15,8 @@ from repro.layers import GroupedConv2D, LocalResponseNormalization, Preprocessin
 
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
 POOLED = ("conv1", "conv2", "conv5")
-SMALLEST_INPUT = 67  # At 66 pixels nothing is left for the last pooling of the torchvision variant.
+# conv1 of Table I then leaves 15x15, the least of which three whole pooling windows in a row make 1x1.
+SMALLEST_INPUT = 67
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,12 @@ VARIANTS = {
 INITIALISERS = ("gaussian", "xavier", "msra")
 # Caffe's train_val.prototxt of bvlc_alexnet (METHODS.md 0).
 GAUSSIAN_STD = dict.fromkeys(LAYERS, 0.01) | {"fc6": 0.005, "fc7": 0.005}
+# Inputs of a unit in the network of Table I, which those numbers are meant for.
+INPUTS_OF_TABLE_I = {"fc6": 6 * 6 * 256, "fc7": 4096, "fc8": 4096}
 BIAS = dict.fromkeys(LAYERS, 0.0) | dict.fromkeys(("conv2", "conv4", "conv5", "fc6", "fc7"), 0.1)
 
 
-def build_alexnet(
-    num_classes, variant="caffe", input_size=227, fc_units=4096, dropout=0.5, seed=None, init="gaussian"
-):
+def build_alexnet(num_classes, variant="caffe", input_size=227, fc_units=4096, dropout=0.5, seed=None, init="gaussian"):
     """Build an AlexNet with random weights.
 
     Layers have Caffe's names: the weighted ones those of `LAYERS`, then relu1, norm1, pool1, ... relu6, drop6.
@@ -156,7 +157,7 @@ def _seeds(seed):
     """Draw one seed for each layer that is random: dict of name to int."""
     names = (*LAYERS, "drop6", "drop7")
     drawn = np.random.SeedSequence(seed).generate_state(len(names))
-    return {name: int(value) for name, value in zip(names, drawn, strict=True)}
+    return {name: int(value) >> 1 for name, value in zip(names, drawn, strict=True)}  # PyTorch takes 31 bits.
 
 
 def _convolutional_part(images, variant, init, seeds):
@@ -165,7 +166,8 @@ def _convolutional_part(images, variant, init, seeds):
     x = Preprocessing(variant, kind.order, kind.mean, kind.scale, name="preprocessing")(images)
     for name, spec in kind.convolutions.items():
         number = name[-1]
-        x = _convolution(x, name, spec, _initialisers(name, init, seeds))
+        contrast = float(np.mean(kind.scale)) if name == "conv1" else 1.0
+        x = _convolution(x, name, spec, _initialisers(name, init, seeds, contrast))
         x = keras.layers.ReLU(name=f"relu{number}")(x)
         if name in kind.normalised:
             x = LocalResponseNormalization(name=f"norm{number}")(x)
@@ -181,9 +183,7 @@ def _convolution(x, name, spec, initialisers):
         x = keras.layers.ZeroPadding2D(spec.padding, name=f"pad{name[-1]}")(x)
     kind = GroupedConv2D if spec.groups > 1 else keras.layers.Conv2D
     padding = "same" if same else "valid"
-    layer = kind(
-        spec.filters, spec.kernel, spec.stride, padding, groups=spec.groups, name=name, **initialisers
-    )
+    layer = kind(spec.filters, spec.kernel, spec.stride, padding, groups=spec.groups, name=name, **initialisers)
     return layer(x)
 
 
@@ -203,10 +203,18 @@ def _dense(name, units, init, seeds):
     return keras.layers.Dense(units, dtype=dtype, name=name, **_initialisers(name, init, seeds))
 
 
-def _initialisers(name, init, seeds):
-    """Give a layer its initial weights, as keyword arguments of a Keras layer."""
-    if init == "gaussian":
-        kernel = keras.initializers.RandomNormal(stddev=GAUSSIAN_STD[name], seed=seeds[name])
+def _initialisers(name, init, seeds, contrast=1.0):
+    """Give a layer its initial weights, as keyword arguments of a Keras layer.
+
+    Caffe's standard deviations suit Table I's sizes and pixels of 0 to 255. Narrower fully connected layers, and a
+    conv1 that sees pixels divided by `contrast`, get larger ones, so that all start with signals of one size.
+    With Caffe's numbers as they stand, those of a 512-unit network vanish, and its gradients with them.
+    """
+    if init == "gaussian" and name in INPUTS_OF_TABLE_I:
+        variance = GAUSSIAN_STD[name] ** 2 * INPUTS_OF_TABLE_I[name]
+        kernel = keras.initializers.VarianceScaling(variance, "fan_in", "untruncated_normal", seed=seeds[name])
+    elif init == "gaussian":
+        kernel = keras.initializers.RandomNormal(stddev=GAUSSIAN_STD[name] * contrast, seed=seeds[name])
     elif init == "xavier":
         kernel = keras.initializers.VarianceScaling(1.0, "fan_in", "uniform", seed=seeds[name])
     else:

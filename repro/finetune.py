@@ -136,9 +136,7 @@ def optimizer(model, rates, steps_per_epoch, momentum=0.9, decay=0.95):
 
     def sgd(rate):
         if rate not in steps:
-            schedule = keras.optimizers.schedules.ExponentialDecay(
-                rate, steps_per_epoch, decay, staircase=True
-            )
+            schedule = keras.optimizers.schedules.ExponentialDecay(rate, steps_per_epoch, decay, staircase=True)
             steps[rate] = keras.optimizers.SGD(schedule, momentum=momentum)
         return steps[rate]
 
@@ -169,9 +167,7 @@ def _flat(model):
 def _check_cover(weighted, rates):
     missing, unknown = sorted(set(weighted) - set(rates)), sorted(set(rates) - set(weighted))
     if missing or unknown:
-        raise ValueError(
-            f"rates must name every layer with weights. Missing: {missing}. Not in the model: {unknown}."
-        )
+        raise ValueError(f"rates must name every layer with weights. Missing: {missing}. Not in the model: {unknown}.")
     wrong = [name for name, layer in weighted.items() if bool(layer.trainable_variables) != (rates[name] > 0)]
     if wrong:
         raise ValueError(

@@ -49,9 +49,7 @@ def candidate_scores(model, patches, candidate, batch_size=50, description=None)
     positive = 1.0 - probabilities(model, patches, batch_size, description)[:, 0].astype(np.float64)
     seen = np.bincount(candidate)
     if (seen == 0).any():
-        raise ValueError(
-            f"Every candidate needs a view. Received none for {np.flatnonzero(seen == 0).tolist()}."
-        )
+        raise ValueError(f"Every candidate needs a view. Received none for {np.flatnonzero(seen == 0).tolist()}.")
     return np.bincount(candidate, weights=positive) / seen
 
 

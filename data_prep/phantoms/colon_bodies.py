@@ -8,11 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_prep.phantoms.colon_wall import LENGTH, wall_gap, wall_surface
+from data_prep.phantoms.colon_wall import (
+    LENGTH,
+    STEP_THETA,
+    STEP_Z,
+    locate,
+    wall_gap,
+    wall_material,
+    wall_surface,
+)
 
 # What polyps look like beside their mucosa, as factors on red, green and blue: hyperaemic, pale, yellowish,
 # brownish. The same factors tint bulges and some stool.
-TINTS = np.array([[1.0, 0.62, 0.62], [1.12, 1.35, 1.4], [1.05, 1.15, 0.75], [0.85, 0.75, 0.7]])
+TINTS = np.array([[1.0, 0.62, 0.62], [1.08, 1.22, 1.25], [1.05, 1.15, 0.75], [0.85, 0.75, 0.7]])
+# How much the fine relief shows in a body's colour: pits of a polyp, fibres of stool.
+GRAIN = {"polyp": 0.4, "bulge": 0.2, "stool": 0.5}
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +130,24 @@ def body_normals(body, points):
     return normals / np.maximum(np.sqrt((normals * normals).sum(axis=0)), 1e-9)
 
 
+def body_skin(wall, body, points):
+    """Give a body the material of the mucosa (6, n), laid over it from its top down.
+
+    The wall's own grid would draw streaks on it: it is seen from the centre line, which looks along a
+    body's sides. Tint and grain are added here, and what stands out is wet.
+    """
+    q = (body.frame @ (points - body.centre[:, None])) / body.axes[:, None]
+    aside = np.sqrt(q[0] * q[0] + q[1] * q[1])
+    arc = body.axes.mean() * np.arctan2(aside, q[2]) / np.maximum(aside, 1e-6)
+    foot = locate(wall, body.foot[:, None])
+    row = foot["row"] + q[0] * arc * np.float32(1 / STEP_Z)
+    skin = wall_material(wall, row, foot["column"] + q[1] * arc * np.float32(1 / STEP_THETA))
+    thin = 0.55 * wall.base[:, None] + 0.45 * skin[:3]
+    skin[3] = np.maximum(skin[3], 0.3)
+    skin[:3] = thin * body.tint[:, None] * (1 + GRAIN[body.kind] * np.clip(skin[4], -0.5, 0.5))
+    return skin
+
+
 def grow_polyps(rng, wall, contrast, places):
     """Set polyps on a wall.
 
@@ -140,15 +168,15 @@ def grow_polyps(rng, wall, contrast, places):
 
 
 def _polyp(rng, wall, contrast, place):
-    """Draw one polyp: a quarter on stalks, the others domes; radius log-normal about 4.5 mm."""
-    size = float(np.clip(0.19 * np.exp(0.42 * rng.standard_normal()), 0.08, 0.42))
-    stalked = rng.random() < 0.27
-    flat = 1.0 if stalked else rng.uniform(0.45, 0.95) * (0.35 + 0.65 * contrast)
+    """Draw one polyp, on a stalk or a dome; radius log-normal about 5.5 mm."""
+    size = float(np.clip(0.22 * np.exp(0.45 * rng.standard_normal()), 0.09, 0.5))
+    stalked = rng.random() < 0.4 * contrast
+    flat = 1.0 if stalked else rng.uniform(0.4, 0.9) * (0.35 + 0.65 * contrast)
     axes = size * np.array([rng.uniform(0.85, 1.25), rng.uniform(0.85, 1.15), flat])
     lift = size * rng.uniform(1.4, 2.6) if stalked else axes[2] * rng.uniform(0.0, 0.45)
-    lobes = [size * rng.choice([0.0, 0.05, 0.1]), *rng.uniform(1.5, 4.0, 3) / size]
-    blend = size * rng.uniform(0.10, 0.35) * (1 + 1.5 * (1 - contrast))
-    tint = _tint(rng, contrast * rng.uniform(0.1, 1.0))
+    lobes = [size * rng.choice([0.0, 0.04, 0.08]), *rng.uniform(1.5, 4.5, 3) / size]
+    blend = size * rng.uniform(0.15, 0.5) * (1 + 1.5 * (1 - contrast))
+    tint = _tint(rng, contrast * rng.uniform(0.3, 1.4))
     lean = 0.9 if stalked else 0.15
     return _stand(rng, wall, "polyp", (place, lift, lean), axes, (stalked * 0.33 * size, lobes, blend, tint))
 
@@ -176,7 +204,7 @@ def grow_lookalikes(rng, wall, count):
 
 
 def _bulge(rng, wall, place):
-    """A round bulge of the wall itself: low, with a wide skirt, tinted as often as a polyp but less."""
+    """Draw a round bulge of the wall itself: low, with a wide skirt, tinted like polyps but less."""
     size = float(np.clip(0.2 * np.exp(0.4 * rng.standard_normal()), 0.1, 0.45))
     axes = size * np.array([rng.uniform(0.8, 2.2), rng.uniform(0.8, 1.2), rng.uniform(0.3, 0.7)])
     form = (0.0, [0.0, 1, 1, 1], size * rng.uniform(0.4, 0.8), _tint(rng, rng.uniform(0.0, 0.5)))
@@ -184,33 +212,31 @@ def _bulge(rng, wall, place):
 
 
 def _stool(rng, wall, place):
-    """One to four lumps, from stool's yellow brown to nearly the mucosa's colour."""
+    """Draw one to six lumps, from stool's yellow brown to nearly the mucosa's colour."""
     lumps, angle = [], rng.uniform(0, 2 * np.pi)
-    for _ in range(rng.integers(1, 5)):
-        size = float(np.clip(0.09 * np.exp(0.5 * rng.standard_normal()), 0.04, 0.25))
-        axes = size * rng.uniform(0.6, 1.4, 3)
-        tint = np.array([0.95, 1.25, 0.5]) ** rng.uniform(0.2, 1.0) * rng.uniform(0.7, 1.1)
-        form = (0.0, [0.07 * size, *rng.uniform(1.5, 4, 3) / size], size * 0.2, tint)
-        spot = (place + 0.25 * rng.standard_normal(), 0.3 * size, 0.1)
+    for _ in range(rng.integers(1, 7)):
+        size = float(np.clip(0.08 * np.exp(0.5 * rng.standard_normal()), 0.03, 0.25))
+        axes = size * rng.uniform([0.6, 0.6, 0.3], [1.5, 1.5, 0.9])
+        tint = np.array([0.9, 1.1, 0.45]) ** rng.uniform(0.1, 1.0) * rng.uniform(0.85, 1.25)
+        form = (0.0, [0.06 * size, *rng.uniform(2.0, 5.0, 3) / size], size * 0.3, tint)
+        spot = (place + 0.18 * rng.standard_normal(), 0.1 * size, 0.3)
         lumps.append(_stand(rng, wall, "stool", spot, axes, form, angle + 0.25 * rng.standard_normal()))
     return lumps
 
 
 def _bubbles(rng, wall, place):
-    """A cluster of half domes of clear film, round and small."""
+    """Draw a cluster of half domes of clear film, round and small."""
     bubbles, angle = [], rng.uniform(0, 2 * np.pi)
     for _ in range(rng.integers(3, 8)):
         size = rng.uniform(0.03, 0.1)
         form = (0.0, [0.0, 1, 1, 1], 0.01, np.ones(3))
         spot = (place + 0.13 * rng.standard_normal(), 0.2 * size, 0.0)
-        bubbles.append(
-            _stand(rng, wall, "bubble", spot, np.full(3, size), form, angle + 0.13 * rng.standard_normal())
-        )
+        bubbles.append(_stand(rng, wall, "bubble", spot, np.full(3, size), form, angle + 0.13 * rng.standard_normal()))
     return bubbles
 
 
 def _tint(rng, strength):
-    """One of the polyps' tints, weakened."""
+    """Draw one of the polyps' tints, weakened."""
     return TINTS[rng.integers(len(TINTS))] ** strength
 
 

@@ -2,20 +2,34 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import cycle
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
-from scipy.ndimage import gaussian_filter1d, map_coordinates
+from scipy.ndimage import gaussian_filter1d
 
-from data_prep.phantoms.colon_bodies import centre_point, surface_point
+from data_prep.phantoms.colon_bodies import body_gap, centre_point
 from data_prep.phantoms.colon_wall import LENGTH, wall_gap
 
-# Radians from the middle of the frame to its corner: 140 degrees across the diagonal, as endoscopes have.
-HALF_DIAGONAL = np.deg2rad(70.0)
+# Radians from the middle of the frame to its corner: 120 degrees across the diagonal. Colonoscopes see 120 to
+# 170; the narrow end brings polyps nearest to the sizes in CVC-ColonDB.
+HALF_DIAGONAL = np.deg2rad(60.0)
+# Between two stops of the path, as sparse as the frames of CVC-ColonDB's sequences.
 FRAMES_PER_KEY = 6
-CLEARANCE = 0.22
-# One visit of a polyp: seen from far, near, near again from elsewhere, then away from it.
-VISIT = ("far", "near", "near", "away", "away")
+# Colon radii from the scope beyond which a body would be a dark speck and is left out.
+SIGHT = 3.0
+# Colon radii that the scope keeps from wall and bodies.
+CLEARANCE = 0.15
+# Visits of a polyp: seen from far, near, near again from elsewhere, then away from it.
+VISITS = (
+    ("far", "near", "near", "away", "away"),
+    ("near", "far", "away"),
+    ("far", "near", "away", "near", "away", "away"),
+)
+# How far before the polyp the scope stops, along the colon, in colon radii.
+ALONG = {"far": (0.7, 1.7), "near": (-0.3, 0.55), "away": (0.0, 1.2)}
+# In a polyp's largest semi-axes: it then spans some 250 of 500 pixels, as in the largest twentieth of CVC-ColonDB.
+CLOSEST = 2.3
 
 
 @dataclass(frozen=True)
@@ -72,33 +86,29 @@ def field_of_view(rng, height, width):
     return inside & (np.minimum(edges[0], edges[2]) + np.minimum(edges[1], edges[3]) >= cut)
 
 
-def plan_path(rng, wall, polyps, num_frames):
+def plan_path(rng, wall, bodies, num_frames):
     """Lead the scope past the polyps and away from them, in turn.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     wall : Wall
-    polyps : list of Body
-        Visited in this order, again and again.
+    bodies : list of Body
+        None is run into; the polyps are visited in this order, again and again.
     num_frames : int
 
     Returns
     -------
     Path
     """
-    count = max(len(VISIT), int(np.ceil(num_frames / FRAMES_PER_KEY)) + 1)
-    keys = []
-    for number in range(count):
-        polyp = polyps[number // len(VISIT) % len(polyps)]
-        keys.append(_key(rng, wall, polyps, polyp, VISIT[number % len(VISIT)]))
-    places, targets = (np.stack(part) for part in zip(*keys, strict=True))
+    count = max(4, int(np.ceil(num_frames / FRAMES_PER_KEY)) + 1)
+    places, targets = _keys(rng, wall, [body for body in bodies if body.kind == "polyp"], count)
     time = np.linspace(0, count - 1, num_frames) if num_frames > 1 else np.zeros(1)
     offsets = PchipInterpolator(np.arange(count), places)(time)
     offsets += 0.02 * _tremor(rng, num_frames, 3)
     forward = PchipInterpolator(np.arange(count), targets)(time) + 0.05 * _tremor(rng, num_frames, 3)
     roll = rng.uniform(0, 2 * np.pi) + np.cumsum(0.06 * _tremor(rng, num_frames, 1)[:, 0])
-    position = np.stack([_clear(wall, offset) for offset in offsets])
+    position = np.stack([_clear(wall, bodies, offset) for offset in offsets])
     return Path(position, np.stack([_rotation(f, r) for f, r in zip(forward, roll, strict=True)]))
 
 
@@ -107,41 +117,60 @@ def _tremor(rng, num_frames, columns):
     return gaussian_filter1d(rng.standard_normal((num_frames, columns)), 1.0, axis=0, mode="nearest")
 
 
+def _keys(rng, wall, polyps, count):
+    """Choose the stops of a path: their places and directions of view, each (count, 3)."""
+    keys, visited = [], cycle(polyps)
+    while len(keys) < count:
+        polyp = next(visited)
+        keys += [_key(rng, wall, polyps, polyp, kind) for kind in VISITS[rng.integers(len(VISITS))]]
+    return (np.stack(part) for part in zip(*keys[:count], strict=True))
+
+
 def _key(rng, wall, polyps, polyp, kind):
-    """Choose one stop: sideways x and y from the centre line with z, and the direction (3,) of view."""
-    along = {"far": rng.uniform(0.9, 1.9), "near": rng.uniform(-0.4, 0.7), "away": rng.uniform(0.0, 1.2)}[kind]
-    z = float(np.clip(polyp.centre[2] - along, 0.8, LENGTH - 2.5))
-    radius, angle = rng.uniform(0.0, 0.6), rng.uniform(0, 2 * np.pi)
-    offset = np.array([radius * np.cos(angle), radius * np.sin(angle), z])
-    place = _clear(wall, offset)
-    if kind == "away":
-        return offset, _view_without(rng, place, polyps)
-    gaze = polyp.centre - place
-    gaze = gaze / np.linalg.norm(gaze)
-    return offset, gaze + 0.3 * rng.standard_normal(3)
+    """Choose one stop: sideways x and y from the centre line with z, and the direction (3,) of view.
+
+    Of up to 12 stops drawn, the first from which the polyp neither fills the frame nor hides behind a fold.
+    """
+    for _ in range(12):
+        along = rng.uniform(*ALONG[kind])
+        z = float(np.clip(polyp.centre[2] - along, 0.8, LENGTH - 2.5))
+        radius, angle = rng.uniform(0.0, 0.75), rng.uniform(0, 2 * np.pi)
+        offset = np.array([radius * np.cos(angle), radius * np.sin(angle), z])
+        place = _clear(wall, polyps, offset)
+        if kind == "away":
+            return offset, _view_without(rng, place, polyps)
+        gaze = polyp.centre + 0.5 * polyp.axes[2] * polyp.frame[2] - place
+        ways = place[:, None] + gaze[:, None] * np.linspace(0, 1, 24, dtype=np.float32)
+        near = np.linalg.norm(gaze) < CLOSEST * polyp.axes.max()
+        if not near and (wall_gap(wall, ways) > 0).all():
+            break
+    return offset, gaze / np.linalg.norm(gaze) + 0.27 * rng.standard_normal(3)
 
 
 def _view_without(rng, place, polyps):
     """Look where the nearest polyps are out of sight, ahead or aside rather than back."""
-    views = rng.standard_normal((40, 3)) + [0, 0, 0.5]
+    views = rng.normal([0.0, 0.0, 0.5], 1.0, (40, 3))
     views /= np.linalg.norm(views, axis=1, keepdims=True)
     gaze = np.stack([polyp.centre - place for polyp in polyps])
     distance = np.linalg.norm(gaze, axis=1)
-    angle = np.arccos(np.clip(views @ (gaze / distance[:, None]).T, -1, 1)) + 0.5 * (distance > 3.0)
-    nearest = angle.min(axis=1)
-    good = np.flatnonzero(nearest > 1.35)
+    size = np.array([polyp.reach for polyp in polyps]) / distance
+    angle = np.arccos(np.clip(views @ (gaze / distance[:, None]).T, -1, 1)) - np.arctan(size)
+    nearest = np.where(distance > SIGHT, np.pi, angle).min(axis=1)
+    good = np.flatnonzero(nearest > HALF_DIAGONAL + 0.1)
     return views[good[0] if good.size else nearest.argmax()]
 
 
-def _clear(wall, offset):
-    """Pull a place towards the centre line until the wall is far enough; (3,) in the colon."""
+def _clear(wall, bodies, offset):
+    """Pull a place towards the centre line until wall and bodies are far enough; (3,) in the colon."""
     axis = centre_point(wall, offset[2])
-    sideways = np.float32([offset[0], offset[1], 0.0])
-    for share in np.linspace(1.0, 0.0, 21, dtype=np.float32):
-        place = axis + share * sideways
-        if wall_gap(wall, place[:, None])[0] > CLEARANCE:
-            break
-    return place
+    share = np.linspace(1.0, 0.0, 21, dtype=np.float32)
+    places = axis[:, None] + share * np.float32([[offset[0]], [offset[1]], [0.0]])
+    room = wall_gap(wall, places)
+    for body in bodies:
+        if abs(body.centre[2] - axis[2]) < body.reach + 2 * CLEARANCE:
+            room = np.minimum(room, body_gap(body, places))
+    free = np.flatnonzero(room > CLEARANCE)
+    return places[:, free[0] if free.size else room.argmax()]
 
 
 def _rotation(forward, roll):

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import minimum_filter
 
-from data_prep.phantoms.colon_bodies import body_gap, body_normals, join
+from data_prep.phantoms.colon_bodies import body_gap, body_normals, body_skin, join
 from data_prep.phantoms.colon_wall import wall_gap, wall_surface
 
 FAR = 7.0
 COARSE = 4
 # A step is the gap times what the last step gained on it (the secant rule), kept within these bounds: below
 # one since the radial gap is longer than the distance to a sloping wall, little above lest thin folds be passed.
+# The coarse rays go more slowly: a fold's edge that one of them jumps is lost to the pixels around it.
 RELAX = np.float32(0.4), np.float32(0.75)
+CAREFUL = np.float32(0.2), np.float32(0.4)
 TOLERANCE = np.float32(0.002)
-MAX_STEPS = 32
+MAX_STEPS = 40
 NEAR = np.float32(0.05)
 # How far ahead of a surface the room is measured, in colon radii.
 OPENING = np.float32(0.10)
@@ -68,7 +70,7 @@ def trace(wall, bodies, origin, rays, inside):
     """
     grid = rays[:, ::COARSE, ::COARSE]
     shape, grid = grid.shape[1:], grid.reshape(3, -1)
-    near = _march(wall, bodies, _reached(bodies, origin, grid), origin, grid, np.full(grid[0].size, NEAR))
+    near = _march(wall, bodies, _reached(bodies, origin, grid), origin, grid, np.full(grid[0].size, NEAR), CAREFUL)
     start = minimum_filter(near.reshape(shape), 3).repeat(COARSE, 0).repeat(COARSE, 1)
     start = start[: inside.shape[0], : inside.shape[1]][inside]
     rays = rays[:, inside]
@@ -87,16 +89,16 @@ def _reached(bodies, origin, rays):
     return reached
 
 
-def _march(wall, bodies, reached, origin, rays, depth):
+def _march(wall, bodies, reached, origin, rays, depth, relax=RELAX):
     """Follow each ray to a surface or out of the light; most rays meet the wall alone."""
     mixed = reached.any(axis=0)
     for chosen in (np.flatnonzero(mixed), np.flatnonzero(~mixed)):
         crowd = [(body, mask[chosen]) for body, mask in zip(bodies, reached, strict=True) if mask[chosen].any()]
-        depth[chosen] = _advance(wall, crowd, origin, rays.take(chosen, axis=1), depth[chosen])
+        depth[chosen] = _advance(wall, crowd, origin, rays.take(chosen, axis=1), depth[chosen], relax)
     return depth
 
 
-def _advance(wall, crowd, origin, rays, start):
+def _advance(wall, crowd, origin, rays, start, relax):
     """Step rays along; `crowd` pairs each body with the mask of rays that it can change."""
     final, depth, which = start.copy(), start, np.arange(start.size)
     before, step = np.full(start.size, np.inf, np.float32), np.ones(start.size, np.float32)
@@ -107,7 +109,7 @@ def _advance(wall, crowd, origin, rays, start):
             near = np.flatnonzero(mask)
             gap[near], _ = join(gap[near], body_gap(body, points.take(near, axis=1)), body.blend)
         gain = before - gap
-        step = gap * np.clip(step / np.where(gain == 0, TOLERANCE, gain), *RELAX)
+        step = gap * np.clip(step / np.where(gain == 0, TOLERANCE, gain), *relax)
         depth, before = depth + step, gap
         moving = np.flatnonzero((np.abs(gap) > TOLERANCE * depth) & (depth < FAR))
         if moving.size < 0.75 * which.size:
@@ -133,7 +135,9 @@ def _look(wall, bodies, reached, points, depth):
         gap[near], share = join(gap[near], body_gap(body, there), body.blend)
         skin = normals.take(near, axis=1)
         normals[:, near] = skin + share * (body_normals(body, there) - skin)
-        material[:3, near] = _coat(wall, body, material[:3, near], share)
+        if body.kind != "bubble":
+            skin = material.take(near, axis=1)
+            material[:, near] = skin + share * (body_skin(wall, body, there) - skin)
         owner[near[share > 0.5]] = number
     normals /= np.sqrt(dot(normals, normals))
     return Hits(depth, points, normals, material, _openness(wall, bodies, reached, points, normals), owner)
@@ -149,14 +153,6 @@ def _around(body, mask, points):
     near = np.flatnonzero(mask)
     offset = points.take(near, axis=1) - body.centre[:, None]
     return near[dot(offset, offset) < body.reach**2]
-
-
-def _coat(wall, body, albedo, share):
-    """Give a body its colour: the mucosa goes on over it, thinned and tinted; bubbles stay clear."""
-    if body.kind == "bubble":
-        return albedo
-    coat = (0.55 * wall.base[:, None] + 0.45 * albedo) * body.tint[:, None]
-    return albedo + share * (coat - albedo)
 
 
 def _openness(wall, bodies, reached, points, normals):

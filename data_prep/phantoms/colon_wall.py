@@ -15,10 +15,10 @@ N_Z, N_THETA = 1536, 768
 LENGTH = 10.0
 STEP_Z, STEP_THETA = LENGTH / N_Z, 2 * np.pi / N_THETA
 
-# Linear-light albedos between which a colon's mucosa lies: pink, orange, yellow. Chosen so that encoded
+# Linear-light albedos between which a colon's mucosa lies: pink, orange, yellow, pale. Chosen so that encoded
 # frames cover the medians of the CVC-ColonDB sequences (red 87-188, green 49-117, blue 24-85).
-MUCOSA = np.array([[0.88, 0.30, 0.16], [0.92, 0.27, 0.055], [0.88, 0.40, 0.07], [0.80, 0.34, 0.20]])
-STOOL = np.array([0.62, 0.36, 0.055])
+MUCOSA = np.array([[0.90, 0.30, 0.19], [0.92, 0.26, 0.07], [0.90, 0.38, 0.08], [0.78, 0.36, 0.28]])
+STOOL = np.array([0.75, 0.40, 0.08])
 BLOOD = np.array([0.25, 1.0, 0.85])  # how strongly a vessel takes away red, green and blue light
 
 
@@ -84,11 +84,11 @@ def build_wall(rng):
     Wall
     """
     ridges, radius = _folds(rng)
-    radius += 0.03 * smooth_noise(rng, 60) + 0.009 * smooth_noise(rng, 16) + 0.0012 * smooth_noise(rng, 5)
+    radius += 0.03 * smooth_noise(rng, 60) + 0.011 * smooth_noise(rng, 16) + 0.0018 * smooth_noise(rng, 5)
     radius, fluid = _pour(rng, radius)
     base = rng.dirichlet(np.full(len(MUCOSA), 0.6)) @ MUCOSA
-    albedo = _colour(rng, base, fluid)
-    wet = np.clip(0.5 * smooth_noise(rng, 24) + 0.6 * ridges + 2.0 * fluid - 0.1, 0.0, 1.5)
+    albedo = _colour(rng, base, ridges, fluid)
+    wet = np.clip(0.5 * smooth_noise(rng, 24) + 0.6 * ridges + 2.0 * fluid - 0.25, 0.0, 1.5)
     slopes = _film(rng, fluid)
     layers = np.stack([*_slopes(radius), *albedo, wet, *slopes], axis=-1)
     layers = np.concatenate([layers, layers[:, :1]], axis=1).reshape(-1, layers.shape[-1])
@@ -110,24 +110,19 @@ def _folds(rng):
     """Raise haustral folds: crescents that tilt and waver, with the wall bulging outward between them."""
     theta = np.arange(N_THETA) * STEP_THETA
     z = np.arange(N_Z)[:, None] * STEP_Z
-    spacing, depth, lobes = rng.uniform(0.55, 1.1), rng.uniform(0.18, 0.42), rng.integers(2, 4)
+    spacing, depth, lobes = rng.uniform(0.55, 1.1), rng.uniform(0.18, 0.42), rng.choice([1, 2, 3], 2)
     places = np.cumsum(rng.uniform(0.6, 1.4, int(LENGTH / spacing / 0.75)) * spacing)
     height = np.zeros((N_Z, N_THETA), np.float32)
     for place in places[places < LENGTH]:
         tilt, turn = rng.uniform(0.0, 0.25), rng.uniform(0, 2 * np.pi, 3)
         crest = place + tilt * np.cos(theta - turn[0]) + 0.04 * np.sin(5 * theta + turn[1])
-        arc = 0.5 + 0.5 * np.cos(lobes * theta / (1 + (rng.random() < 0.5)) + turn[2])
+        arc = 0.5 + 0.5 * np.cos(rng.choice(lobes) * theta + turn[2])
         width = rng.uniform(0.06, 0.13)
         near = np.abs(z[:, 0] - place) < 4 * width + tilt + 0.05
         profile = np.exp(-0.5 * ((z[near] - crest) / width) ** 2)
-        fold = depth * rng.uniform(0.5, 1.2) * (0.12 + 0.88 * _seamless(arc)) * profile
+        fold = depth * rng.uniform(0.5, 1.2) * (0.12 + 0.88 * arc) * profile
         height[near] = np.maximum(height[near], fold)
     return height / depth, (1.04 - height).astype(np.float32)
-
-
-def _seamless(arc):
-    """Close an arc that does not return to its first value, so that no seam shows where the angle wraps."""
-    return gaussian_filter1d(arc, 12, mode="wrap")
 
 
 def _pour(rng, radius):
@@ -142,11 +137,12 @@ def _pour(rng, radius):
     return np.minimum(radius, surface), np.clip(radius - surface, 0.0, None)
 
 
-def _colour(rng, base, fluid):
+def _colour(rng, base, ridges, fluid):
     """Mottle the mucosa, draw vessels, drop residue, and tint what lies under fluid; (3, N_Z, N_THETA)."""
     red, pale = smooth_noise(rng, 70), smooth_noise(rng, 45)
-    grain = smooth_noise(rng, 2.0)
-    shift = np.multiply.outer([0.02, -0.10, -0.08], red) + np.multiply.outer([0.05, 0.10, 0.12], pale)
+    grain = 1.6 * smooth_noise(rng, 1.6) + 1.3 * smooth_noise(rng, 10)
+    pale += 1.5 * ridges
+    shift = np.multiply.outer([0.02, -0.14, -0.12], red) + np.multiply.outer([0.05, 0.10, 0.12], pale)
     shift += np.multiply.outer([0.012, 0.03, 0.035], grain)
     strength = rng.uniform(0.15, 0.8)
     shift -= np.multiply.outer(BLOOD * strength, _vessels(rng))
@@ -185,7 +181,7 @@ def _stroke(path, sigma):
 
 def _film(rng, fluid):
     """Ripple the wet film on the mucosa: slopes that break highlights into spots; still on fluid."""
-    film = 0.5 * smooth_noise(rng, 1.5) + smooth_noise(rng, 4.0)
+    film = 0.25 * smooth_noise(rng, 1.5) + 1.1 * smooth_noise(rng, 5.0)
     calm = np.exp(-20 * fluid)
     return [0.8 * calm * slope for slope in np.gradient(film)[::-1]]
 
@@ -258,14 +254,25 @@ def wall_surface(wall, points):
         The layers from the albedo on.
     """
     place = locate(wall, points)
-    cell = place["row"] * (N_THETA + 1) + place["column"]
-    right, down = place["right"][:, None], place["down"][:, None]
+    layers = _read(wall, place["row"], place["column"], place["down"], place["right"])
+    return _normals(wall, place, layers[0], layers[1]), layers[2:]
+
+
+def wall_material(wall, row, column):
+    """Read the material alone at fractional grid places (n,), the angle wrapped; (6, n)."""
+    row = np.clip(row, 0, N_Z - 1.01)
+    column = np.mod(column, np.float32(N_THETA - 0.01))
+    return _read(wall, row.astype(np.int32), column.astype(np.int32), row % 1, column % 1)[2:]
+
+
+def _read(wall, row, column, down, right):
+    """Interpolate the layers between a cell's corners; (8, n), contiguous by layer."""
+    cell, down, right = row * (N_THETA + 1) + column, down[:, None], right[:, None]
     above, below = wall.layers.take(cell, axis=0), wall.layers.take(cell + N_THETA + 1, axis=0)
     above += right * (wall.layers.take(cell + 1, axis=0) - above)
     below += right * (wall.layers.take(cell + N_THETA + 2, axis=0) - below)
     above += down * (below - above)
-    above = np.ascontiguousarray(above.T)
-    return _normals(wall, place, above[0], above[1]), above[2:]
+    return np.ascontiguousarray(above.T)
 
 
 def _normals(wall, place, by_theta, by_z):

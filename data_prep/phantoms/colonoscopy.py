@@ -16,19 +16,15 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 from joblib import Parallel, delayed
-from skimage.measure import label
 
 from data_prep.cohort import Cohort, Image, Subject
 from data_prep.phantoms.colon_bodies import grow_lookalikes, grow_polyps
-from data_prep.phantoms.colon_camera import HALF_DIAGONAL, field_of_view, lens, plan_path
+from data_prep.phantoms.colon_camera import HALF_DIAGONAL, SIGHT, field_of_view, lens, plan_path
 from data_prep.phantoms.colon_shading import develop, draw_look, shade
 from data_prep.phantoms.colon_tracing import trace
+from data_prep.phantoms.colon_truth import find_spoilt, truth_map
 from data_prep.phantoms.colon_wall import build_wall
 
-# A detector cannot be asked for less: about 9 pixels across.
-SMALLEST_PX = 60
-# Colon radii from the scope beyond which a polyp would be a dark speck.
-SIGHT = 3.0
 CAVEAT = "phantom: ray-traced colons, not patients; no clinical claim follows from these numbers"
 
 
@@ -42,10 +38,11 @@ class ColonoscopyPhantom:
     height, width : int
         Of a frame, in pixels.
     seed : int
-        Video i depends on it, on i, on `frames_per_video` and on the two numbers below; on nothing else.
+        Video i depends on it, on i and on the other numbers here, but not on `num_videos`.
     polyp_contrast : float
-        How far polyps differ from bulges of the mucosa, in tint, height and sharpness of their margin:
-        1 for all of it, 0 for none. The one number that sets the difficulty.
+        How far polyps differ from bulges of the mucosa: in tint, in height, in the sharpness of their margin,
+        and in how many (0.4 of them at 1) stand on stalks. 1 for all of it; at 0 they are bulges of the
+        mucosa's colour. The one number that sets the difficulty.
     lookalikes : float
         Mean number of groups of bulges, stool lumps and bubbles in a colon.
     """
@@ -71,9 +68,9 @@ def _scene(phantom, video):
     streams = [np.random.default_rng([phantom.seed, video, part]) for part in range(5)]
     wall = build_wall(streams[0])
     places = streams[1].permutation(streams[1].uniform(2.5, 6.5, streams[1].integers(1, 4)))
-    polyps = grow_polyps(streams[1], wall, phantom.polyp_contrast, places)
-    bodies = polyps + grow_lookalikes(streams[2], wall, phantom.lookalikes)
-    path = plan_path(streams[3], wall, polyps, phantom.frames_per_video)
+    bodies = grow_polyps(streams[1], wall, phantom.polyp_contrast, places)
+    bodies += grow_lookalikes(streams[2], wall, phantom.lookalikes)
+    path = plan_path(streams[3], wall, bodies, phantom.frames_per_video)
     inside = field_of_view(streams[4], phantom.height, phantom.width)
     return wall, bodies, path, inside, draw_look(streams[4])
 
@@ -81,9 +78,9 @@ def _scene(phantom, video):
 def render_frame(phantom, video, frame):
     """Render one frame.
 
-    A polyp that would show as a speck (fewer than 60 pixels), in pieces, or touching another polyp is left
-    out of this frame, pixels and truth alike: what looks like a polyp is in the truth, as one connected
-    region of its own.
+    A polyp that `colon_truth.find_spoilt` names (a speck, in pieces, touching another, in the dark) is taken
+    out of this frame, pixels and truth alike, and the frame is rendered again: what looks like a polyp is in
+    the truth, as one connected region of its own.
 
     Parameters
     ----------
@@ -102,21 +99,16 @@ def render_frame(phantom, video, frame):
     origin, rotation = path.position[frame], path.rotation[frame]
     rays = np.tensordot(rotation, lens(phantom.height, phantom.width), 1)
     bodies = [body for body in bodies if _in_sight(body, origin, rotation)]
+    owner = np.zeros(inside.shape, np.int32)
     while True:
         hits = trace(wall, bodies, origin, rays, inside)
-        owner = np.zeros(inside.shape, np.int32)
+        light = shade(hits, bodies, origin, rotation, look)
+        pixels = develop(light, inside, look, np.random.default_rng([phantom.seed, video, 9, frame]))
         owner[inside] = hits.owner
-        spoilt = _spoilt(owner, bodies)
+        spoilt = find_spoilt(owner, bodies, pixels)
         if spoilt is None:
-            break
+            return pixels, truth_map(owner, bodies)
         del bodies[spoilt]
-    pixels = develop(
-        shade(hits, bodies, origin, rotation, look),
-        inside,
-        look,
-        np.random.default_rng([phantom.seed, video, 9, frame]),
-    )
-    return pixels, _truth(owner, bodies)
 
 
 def _in_sight(body, origin, rotation):
@@ -127,37 +119,6 @@ def _in_sight(body, origin, rotation):
         return True
     aside = np.arccos(np.clip(gaze @ rotation[:, 2] / distance, -1, 1))
     return distance < SIGHT and aside - np.arcsin(body.reach / distance) < HALF_DIAGONAL
-
-
-def _regions(owner, bodies):
-    """Label connected polyp pixels (8 neighbours); count each polyp's pixels in each region.
-
-    Returns the labels and {index of the polyp in bodies: counts by label, 0 unused}; polyps that do not show
-    are left out.
-    """
-    numbers = [k for k, body in enumerate(bodies, start=1) if body.kind == "polyp"]
-    regions = label(np.isin(owner, numbers), connectivity=2)
-    counts = {k - 1: np.bincount(regions[owner == k], minlength=regions.max() + 1) for k in numbers}
-    return regions, {index: count for index, count in counts.items() if count.any()}
-
-
-def _spoilt(owner, bodies):
-    """Give the index of a polyp that cannot be one region of its own in this frame, or None."""
-    _, counts = _regions(owner, bodies)
-    for index, count in counts.items():
-        if count.max() < max(SMALLEST_PX, 0.9 * count.sum()):
-            return index
-        touching = [other for other, there in counts.items() if (there * count).any()]
-        if len(touching) > 1:
-            return min(touching, key=lambda other: counts[other].sum())
-    return None
-
-
-def _truth(owner, bodies):
-    """Number the polyps in reading order, each by its largest region."""
-    regions, counts = _regions(owner, bodies)
-    largest = [int(count.argmax()) for count in counts.values()]
-    return label(np.isin(regions, largest), connectivity=2).astype(np.int32)
 
 
 def render_video(phantom, index):
@@ -219,7 +180,7 @@ def write(phantom, folder, progress=None, jobs=1):
     phantom : ColonoscopyPhantom
     folder : path-like
         Must not exist yet, or be empty. It appears complete or not at all: frames go to a temporary folder
-        beside it, which is renamed at the end.
+        beside it (`.NAME.partial-...`, left behind by a kill), which is renamed at the end.
     progress : callable, optional
         Called after each video with the videos written and their total.
     jobs : int

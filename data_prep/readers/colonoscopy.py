@@ -48,7 +48,7 @@ KNOWN_LAYOUTS = (
     "ETIS-Larib: ETIS-LaribPolypDB/ + 'Ground Truth/'; "
     "Kvasir-SEG: images/ + masks/ + kavsir_bboxes.json; "
     "PraNet packs of CVC-ColonDB, ETIS-Larib, CVC-300: images/ + masks/ of 380, 196, 60 images; "
-    "ASU-Mayo: ShortVD_wp_2/ShortVD_wp_2.wmv + GT/, ..."
+    "ASU-Mayo: folders like ShortVD_wp_2/ of ShortVD_wp_2.wmv + GT/"
 )
 
 

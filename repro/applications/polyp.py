@@ -101,9 +101,7 @@ def prepare(data, settings, results):
     Task
     """
     keys = ("test_share", "split_seed", "candidates", "folds", "generator_frames")
-    definition = {"data": data.fingerprint, "task_version": TASK_VERSION} | {
-        key: settings[key] for key in keys
-    }
+    definition = {"data": data.fingerprint, "task_version": TASK_VERSION} | {key: settings[key] for key in keys}
     path = Path(results) / "tasks" / f"polyp_{data.name}_{runs.digest(definition)}.npz".replace(" ", "-")
     if not path.is_file():
         task = _find_candidates(read_colonoscopy(data.folder), settings)
@@ -136,7 +134,7 @@ def perform(run, results):
     if run.arm == HANDCRAFTED:
         return task.detections(task.scores[task.of(task.test_names)]), record
     images = tuple(image for subject in cohort.subjects for image in subject.images)
-    patches = _Patches(task, FrameCache(images, settings["frames_in_memory"]), run)
+    patches = Patches(task, FrameCache(images, settings["frames_in_memory"]), run)
     return _perform_network(run, patches, record)
 
 
@@ -182,7 +180,7 @@ def _perform_network(run, patches, record):
     return patches.task.detections(scores), record
 
 
-class _Patches:
+class Patches:
     """The patch tables of one run."""
 
     def __init__(self, task, frames, run):
@@ -219,9 +217,7 @@ class _Patches:
                 f"subjects {names}. Use a larger fraction or more subjects."
             )
         drawn = [draw.choice(len(side) * len(grid), number, replace=False) for side in sides]
-        candidate = np.concatenate(
-            [side[index // len(grid)] for side, index in zip(sides, drawn, strict=True)]
-        )
+        candidate = np.concatenate([side[index // len(grid)] for side, index in zip(sides, drawn, strict=True)])
         return self._table(candidate, np.concatenate(drawn) % len(grid), grid)
 
     def _table(self, candidate, view, grid):
@@ -244,9 +240,7 @@ def _find_candidates(cohort, settings):
         )
         # One subject a job: the detector travels once for many frames.
         propose = delayed(_propose)
-        proposed = Parallel(n_jobs=-1)(
-            propose(detector, subjects[name], settings["candidates"]) for name in part
-        )
+        proposed = Parallel(n_jobs=-1)(propose(detector, subjects[name], settings["candidates"]) for name in part)
         found |= dict(zip(part, proposed, strict=True))
     return _tabulate(cohort, test, [frame for subject in cohort.subjects for frame in found[subject.name]])
 

@@ -15,7 +15,7 @@ from repro.evaluation.resampling import froc_statistic, resample
 
 @dataclass(frozen=True)
 class Pair:
-    """Two arms at one operating point. Limits are (low, high); `difference` is second minus first.
+    """Two arms at one operating point: a row of a table, flat so that it can be written as one.
 
     Attributes
     ----------
@@ -23,17 +23,14 @@ class Pair:
         Arms, in the order they were handed over: a column and a row of the paper's lower triangles.
     at : float
         False positives per image (an ROC: false positive rate).
-    values : tuple of float
-        Empirical sensitivities of first and second.
-    fitted : tuple of float
-        The same from the fitted curves.
-    idca_limits, bootstrap_limits : tuple of two (low, high)
-        Intervals of first and second.
+    first_empirical, first_bootstrap_low, first_bootstrap_high : float
+        Sensitivity read from the curve, and its interval over subjects; so for the second.
+    first_fitted, first_idca_low, first_idca_high : float
+        Sensitivity of the fitted curve, and its interval; so for the second.
     differ_idca, differ_bootstrap : bool
         Whether those intervals do not overlap (touching ones do): the paper's rule is the first of the two.
-    difference : float
-    difference_limits : tuple of float
-        Paired bootstrap.
+    difference, difference_low, difference_high : float
+        Second minus first, empirical; interval of the paired bootstrap.
     p, p_holm : float
         Two-sided (see `two_sided_p`), and corrected for all pairs and points of the table.
     note : str
@@ -43,14 +40,23 @@ class Pair:
     first: str
     second: str
     at: float
-    values: tuple[float, float]
-    fitted: tuple[float, float]
-    idca_limits: tuple[tuple[float, float], tuple[float, float]]
-    bootstrap_limits: tuple[tuple[float, float], tuple[float, float]]
+    first_empirical: float
+    first_bootstrap_low: float
+    first_bootstrap_high: float
+    first_fitted: float
+    first_idca_low: float
+    first_idca_high: float
+    second_empirical: float
+    second_bootstrap_low: float
+    second_bootstrap_high: float
+    second_fitted: float
+    second_idca_low: float
+    second_idca_high: float
     differ_idca: bool
     differ_bootstrap: bool
     difference: float
-    difference_limits: tuple[float, float]
+    difference_low: float
+    difference_high: float
     p: float
     p_holm: float
     note: str
@@ -188,14 +194,13 @@ def _pairs(first, second, at, num_subjects, level):
             first=first.name,
             second=second.name,
             at=float(at[k]),
-            values=(float(first.empirical.value[k]), float(second.empirical.value[k])),
-            fitted=(float(first.fitted.value[k]), float(second.fitted.value[k])),
-            idca_limits=(_limits(first.fitted, k), _limits(second.fitted, k)),
-            bootstrap_limits=(_limits(first.empirical, k), _limits(second.empirical, k)),
-            differ_idca=_apart(_limits(first.fitted, k), _limits(second.fitted, k)),
-            differ_bootstrap=_apart(_limits(first.empirical, k), _limits(second.empirical, k)),
+            **_side("first", first, k),
+            **_side("second", second, k),
+            differ_idca=_apart(first.fitted, second.fitted, k),
+            differ_bootstrap=_apart(first.empirical, second.empirical, k),
             difference=float(difference.value[k]),
-            difference_limits=_limits(difference, k),
+            difference_low=float(difference.low[k]),
+            difference_high=float(difference.high[k]),
             p=float(p[k]),
             p_holm=1.0,
             note="; ".join(note for note in notes if note),
@@ -204,12 +209,20 @@ def _pairs(first, second, at, num_subjects, level):
     ]
 
 
-def _limits(interval, k):
-    return float(interval.low[k]), float(interval.high[k])
+def _side(side, arm, k):
+    """Name one arm's numbers at point k as `Pair` does; side : first or second."""
+    return {
+        f"{side}_empirical": float(arm.empirical.value[k]),
+        f"{side}_bootstrap_low": float(arm.empirical.low[k]),
+        f"{side}_bootstrap_high": float(arm.empirical.high[k]),
+        f"{side}_fitted": float(arm.fitted.value[k]),
+        f"{side}_idca_low": float(arm.fitted.low[k]),
+        f"{side}_idca_high": float(arm.fitted.high[k]),
+    }
 
 
-def _apart(one, other):
-    return one[1] < other[0] or other[1] < one[0]
+def _apart(one, other, k):
+    return bool(one.high[k] < other.low[k] or other.high[k] < one.low[k])
 
 
 def _check_same_subjects(arms):

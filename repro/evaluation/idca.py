@@ -19,7 +19,8 @@ from scipy.stats import norm
 MAX_BINS, MIN_COUNT = 19, 5
 # A slope outside 1/20..20 means scores of one class in a single point: the likelihood has no inner maximum.
 MAX_SLOPE = 20.0
-_TINY = 1e-300
+# A bin that holds scores is never this improbable near a maximum; the floor keeps far-off trial steps finite.
+_LEAST_SHARE = 1e-12
 
 
 class NoFit(Exception):
@@ -164,6 +165,9 @@ def fit_binormal(noise_counts, hit_counts):
     ------
     NoFit
     """
+    below = np.cumsum(noise_counts)[:-1], np.cumsum(hit_counts)[:-1]
+    if not np.any((below[0] < noise_counts.sum()) & (below[1] > 0)):
+        raise NoFit("the lesions found all score above the false positives; no bin shows how the two overlap")
     total = noise_counts.sum() + hit_counts.sum()
     found = minimize(
         lambda x: -log_likelihood(x, noise_counts, hit_counts) / total,
@@ -171,12 +175,12 @@ def fit_binormal(noise_counts, hit_counts):
         jac=lambda x: -gradient(x, noise_counts, hit_counts) / total,
         hess=lambda x: _expected_information(x, noise_counts, hit_counts) / total,
         method="trust-exact",
-        options={"gtol": 1e-7, "maxiter": 500},
+        options={"gtol": 1e-7, "maxiter": 100},
     )
     a, b = map(float, found.x[:2])
     # The last steps can be too small for the objective's precision; the gradient tells whether that mattered.
     if np.max(np.abs(found.jac)) > 1e-5 or not 1 / MAX_SLOPE < b < MAX_SLOPE:
-        raise NoFit(f"the binormal fit has no inner maximum (a={a:.3g}, b={b:.3g}): do the classes overlap?")
+        raise NoFit(f"the binormal fit has no inner maximum (a={a:.3g}, b={b:.3g})")
     return a, b, _covariance(found.x, noise_counts, hit_counts)
 
 
@@ -218,7 +222,7 @@ def _normal_bins(cutoffs):
     # In the upper tail 1 - tiny cancels; the same bin mirrored to the lower tail keeps its digits.
     mirrored = lower > 0
     lower, upper = np.where(mirrored, -upper, lower), np.where(mirrored, -lower, upper)
-    return np.maximum(ndtr(upper) - ndtr(lower), _TINY)
+    return np.maximum(ndtr(upper) - ndtr(lower), _LEAST_SHARE)
 
 
 def _jacobians(parameters):
@@ -252,6 +256,7 @@ def _covariance(parameters, noise_counts, hit_counts, step=1e-5):
         for d in steps
     ]
     information = (np.array(rows) + np.transpose(rows)) / 2
-    if np.min(np.linalg.eigvalsh(information)) <= 0:
+    eigenvalues = np.linalg.eigvalsh(information)
+    if eigenvalues[0] <= 1e-9 * eigenvalues[-1]:
         raise NoFit("the observed information is not positive definite: the scores do not determine the fit")
     return np.linalg.inv(information)[:2, :2]

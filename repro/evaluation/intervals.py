@@ -211,7 +211,7 @@ def _marked(method, chosen, name):
 
 def _checked_points(detections, at):
     at = np.atleast_1d(np.asarray(at, dtype=float))
-    if at.ndim > 1 or not np.all((at > 0) & np.isfinite(at)):
+    if at.ndim > 1 or at.size == 0 or not np.all((at > 0) & np.isfinite(at)):
         raise ValueError(f"Operating points must be positive numbers, in one list. Received: at={at}.")
     if np.sum(detections.num_lesions) == 0:
         raise ValueError("Sensitivity needs lesions. Received: a data set whose num_lesions are all 0.")

@@ -47,5 +47,5 @@ def listed(save_pair, tmp_path):
     """A folder of the form images/, masks/, frames.csv with three frames of two sequences."""
     for number, name in enumerate(("a1", "a2", "a10")):
         save_pair(f"images/{name}.jpg", f"masks/{name}.png", number)
-    (tmp_path / "frames.csv").write_text("frame,sequence\na2,late\na1,early\na10,late\n")
+    (tmp_path / "frames.csv").write_text("frame,sequence\na2,early\na1,late\na10,late\n")
     return tmp_path

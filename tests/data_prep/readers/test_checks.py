@@ -25,7 +25,7 @@ def test_check_lists_every_fault(listed, save):
 def test_check_compares_the_decoded_sizes(listed, save):
     cohort = read_colonoscopy(listed)
     save("masks/a1.png", np.zeros((23, 17), np.uint8))  # changed after the folder was opened
-    with pytest.raises(ValueError, match=r"early/a1: expected a mask of shape \(17, 23\). Received: \(23, 17\)"):
+    with pytest.raises(ValueError, match=r"late/a1: expected a mask of shape \(17, 23\). Received: \(23, 17\)"):
         check(cohort)
 
 
@@ -46,9 +46,9 @@ def test_the_fingerprint_follows_the_data(listed, save, changed):
     elif changed == "mask":
         save("masks/a2.png", np.zeros((17, 23), np.uint8))
     elif changed == "sequence":
-        (listed / "frames.csv").write_text("frame,sequence\na2,early\na1,early\na10,late\n")
+        (listed / "frames.csv").write_text("frame,sequence\na2,late\na1,late\na10,late\n")
     else:
         (listed / "images" / "a1.jpg").rename(listed / "images" / "a3.jpg")
         (listed / "masks" / "a1.png").rename(listed / "masks" / "a3.png")
-        (listed / "frames.csv").write_text("frame,sequence\na2,late\na3,early\na10,late\n")
+        (listed / "frames.csv").write_text("frame,sequence\na2,early\na3,late\na10,late\n")
     assert fingerprint(listed) != first

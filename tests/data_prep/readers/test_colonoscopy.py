@@ -20,7 +20,7 @@ def test_the_listed_form_groups_frames_by_sequence(listed):
     cohort = read_colonoscopy(str(listed))
     late = cohort.subjects[1]
     assert counts(cohort) == {"early": 1, "late": 2}
-    assert [image.name for image in late.images] == ["a2", "a10"]
+    assert [image.name for image in late.images] == ["a1", "a10"]
     assert lesions(late.images[0].read_truth())[0].box == (4, 9, 6, 5)
     assert (cohort.name, cohort.caveats) == (listed.name, ())
 
@@ -122,6 +122,21 @@ def test_colondb_as_downloaded(save_pair, save, tmp_path):
     assert cohort.name == "CVC-ColonDB"
 
 
+def test_a_contour_of_colondb_is_no_mask(save, tmp_path):
+    save("7.tiff", COLOURS)
+    save("cp7.tiff", BLACK)
+    with pytest.raises(FileNotFoundError, match=r"7\.tiff: expected a mask"):
+        read_colonoscopy(tmp_path)
+
+
+def test_a_user_s_numbered_frames_are_not_called_colondb(save_pair, tmp_path):
+    """The table agrees with CVC-ColonDB's, but its frames are 500x574."""
+    save_pair("images/1.png", "masks/1.png")
+    save_pair("images/39.png", "masks/39.png")
+    (tmp_path / "frames.csv").write_text("frame,sequence\n1,1\n39,2\n")
+    assert read_colonoscopy(tmp_path).name == tmp_path.name
+
+
 def test_colondb_blocks_are_those_of_the_read_me_file():
     """300 frames of 11 sequences, then 20 each of 4, 8, 12 and 13; the lengths are those of the table."""
     ends, sequences = zip(*COLONDB_BLOCKS, strict=True)
@@ -149,7 +164,7 @@ def test_clinicdb_takes_sequences_from_the_ends_of_blocks(save_pair, tmp_path, p
 
 def test_clinicdb_table_can_be_replaced(save_pair, tmp_path):
     for number in (1, 2, 3):
-        save_pair(f"Original/{number}.tif", f"Ground Truth/{number}.tif")
+        save_pair(f"original/{number}.tif", f"GROUND TRUTH/{number}.tif")
     assert counts(read_clinicdb(tmp_path, ends=(1, 3))) == {"1": 1, "2": 2}
     (tmp_path / "frames.csv").write_text("frame,sequence\n1,b\n2,b\n3,a\n")
     cohort = read_colonoscopy(tmp_path)
@@ -157,8 +172,9 @@ def test_clinicdb_table_can_be_replaced(save_pair, tmp_path):
 
 
 def test_clinicdb_blocks_are_29_of_612_frames():
-    lengths = np.diff((0, *CLINICDB_ENDS))
-    assert (len(lengths), lengths.sum(), lengths.min()) == (29, 612, 6)
+    lengths = np.diff((0, *CLINICDB_ENDS)).tolist()
+    assert lengths[:15] == [25, 25, 17, 11, 25, 23, 25, 26, 22, 6, 22, 25, 25, 20, 20]
+    assert lengths[15:] == [25, 21, 20, 25, 20, 19, 19, 12, 25, 25, 18, 25, 20, 21]
 
 
 @pytest.mark.parametrize("mask", ["p{}.tif", "{}.tif"])

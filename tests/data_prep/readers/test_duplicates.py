@@ -27,6 +27,14 @@ def test_no_group_joins_two_sequences_of_real_colondb(real_data):
     assert [name for name, group in groups.items() if group == "242"] == [str(n) for n in range(242, 264, 3)]
 
 
+def test_the_distance_is_the_number_of_different_bits(real_data):
+    paths = {name: real_data / "cvc-colondb" / "images" / f"{name}.jpg" for name in ("9", "10", "77")}
+    bits = {name: perceptual_hash(path) for name, path in paths.items()}
+    nearest = np.count_nonzero(bits["9"] != bits["10"])
+    assert group_alike(paths, nearest) == {"9": "9", "10": "9", "77": "77"}
+    assert group_alike(paths, nearest - 1) == {"9": "9", "10": "10", "77": "77"}
+
+
 def test_a_file_that_is_no_image_is_named(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"broken\.jpg: expected an image"):

@@ -114,10 +114,19 @@ def test_a_mask_that_is_not_black_and_white_is_refused(save, mask, message):
         read_truth(save("p1.png", mask))
 
 
-def test_real_photos_are_refused_as_masks_by_their_greys(real_data, save):
-    photo = np.asarray(PIL.Image.open(real_data / "cvc-colondb" / "images" / "77.jpg").convert("L"))
-    with pytest.raises(ValueError, match="Is it a photo"):
-        read_mask(save("photo.png", photo))
+def test_every_real_photo_is_refused_as_a_mask(real_data):
+    photos = list(list_images(real_data / "cvc-colondb" / "images").values())[::7]
+    for photo in photos:
+        with pytest.raises(ValueError, match=r"\.jpg: expected a mask"):
+            read_mask(photo)
+
+
+def test_the_values_at_which_a_mask_is_cut(save):
+    mask = np.repeat(np.array([[0, 127, 128, 255]], np.uint8), [49, 2, 2, 47], axis=1)
+    assert read_mask(save("mask.png", mask))[0].tolist() == [False] * 51 + [True] * 49
+    mask[0, 47:49] = 65, 191  # 6 of 100 grey
+    with pytest.raises(ValueError, match="6% of the pixels"):
+        read_mask(save("mask.png", mask))
 
 
 def test_lesions_are_numbered_and_specks_left_out():

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from data_prep.readers import check, read_colonoscopy
+from data_prep.readers import check, read_colonoscopy, video
 from data_prep.readers.video import KEPT_FRAMES, read_video_frame
 
 av = pytest.importorskip("av", reason="PyAV is not installed: pip install '.[video]'")
@@ -66,6 +66,18 @@ def test_any_order_of_reading_gives_the_same_frames(tmp_path):
     assert KEPT_FRAMES < 100
     order = [99, 0, 50, 49, 3, 98, 99]  # back within the kept frames and beyond them
     assert [shown(read_video_frame(path, index, 100)) for index in order] == order
+
+
+def test_a_video_is_decoded_again_only_for_frames_no_longer_kept(tmp_path, monkeypatch):
+    path = tmp_path / "long.wmv"
+    write_video(path, 100)
+    starts, decode = [], video._decode
+    monkeypatch.setattr(video, "_decode", lambda path: starts.append(path) or decode(path))
+    for index in (40, 99, 70, 100 - KEPT_FRAMES):
+        read_video_frame(path, index, 100)
+    assert len(starts) == 1
+    read_video_frame(path, 99 - KEPT_FRAMES, 100)
+    assert len(starts) == 2
 
 
 def test_images_of_a_video_travel_to_another_process(videos):

@@ -4,7 +4,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from repro.evaluation import compare, holm, paired_difference, roc_detections
+from repro.evaluation import Interval, compare, froc_interval, holm, paired_difference, roc_detections
 from repro.evaluation.comparison import two_sided_p
 from repro.evaluation.intervals import idca_interval
 
@@ -29,11 +29,27 @@ def test_pairs_are_a_lower_triangle_with_points_inside(simulate):
 def test_numbers_of_a_pair_belong_together(simulate):
     data = simulate(1)
     (pair,) = compare({"a": worse(data, 0.5), "b": data}, [3.0], resamples=2000)
-    assert pair.difference == pytest.approx(pair.values[1] - pair.values[0])
-    assert pair.difference_limits[0] < pair.difference < pair.difference_limits[1]
-    for k in (0, 1):
-        assert pair.idca_limits[k][0] < pair.fitted[k] < pair.idca_limits[k][1]
-        assert pair.bootstrap_limits[k][0] < pair.values[k] < pair.bootstrap_limits[k][1]
+    assert pair.difference == pytest.approx(pair.second_empirical - pair.first_empirical)
+    assert pair.difference_low < pair.difference < pair.difference_high
+    assert pair.first_idca_low < pair.first_fitted < pair.first_idca_high < 0.9
+    assert pair.second_bootstrap_low < pair.second_empirical < pair.second_bootstrap_high
+    fitted, over_subjects = (froc_interval(data, 3.0, method) for method in ("idca", "bootstrap"))
+    assert (pair.second_fitted, pair.second_idca_high) == (fitted.value[0], fitted.high[0])
+    assert pair.second_bootstrap_low == pytest.approx(over_subjects.low[0])
+
+
+@pytest.mark.parametrize(("levels", "differ"), [((0.2, 0.6), True), ((0.6, 0.2), True), ((0.4, 0.5), False)])
+def test_the_papers_rule_reads_the_fitted_intervals(simulate, levels, differ):
+    """Bars of +-.1 round .2 and .6 are apart either way round; round .4 and .5 they overlap."""
+    waiting = iter(levels)
+
+    def bars(_detections, at, _level):
+        value = np.full(at.shape, next(waiting))
+        return Interval(value, value - 0.1, value + 0.1, np.full(at.shape, "stub"))
+
+    (pair,) = compare({"a": simulate(1), "b": simulate(1)}, [3.0], fitted=bars, resamples=50)
+    assert pair.differ_idca is differ
+    assert pair.differ_bootstrap is False
 
 
 def test_pairing_sees_what_overlapping_bars_hide(simulate):
@@ -41,10 +57,10 @@ def test_pairing_sees_what_overlapping_bars_hide(simulate):
     data = simulate(1)
     (pair,) = compare({"a": worse(data, 0.5), "b": data}, [3.0], resamples=2000)
     assert not pair.differ_idca
-    assert pair.difference_limits[0] > 0
+    assert pair.difference_low > 0
     assert pair.p < 0.05
     interval, p = paired_difference(worse(data, 0.5), data, [3.0], resamples=2000)
-    assert ((interval.low[0], interval.high[0]), p[0]) == (pair.difference_limits, pair.p)
+    assert ((interval.low[0], interval.high[0]), p[0]) == ((pair.difference_low, pair.difference_high), pair.p)
 
 
 def test_an_arm_does_not_differ_from_itself(simulate):
@@ -83,7 +99,7 @@ def test_rocs_are_compared_by_the_same_code():
     }
     (pair,) = compare(arms, [0.15], fitted=partial(idca_interval, fixed_rate=True), resamples=500)
     assert pair.differ_idca
-    assert pair.fitted[1] == pytest.approx(0.93, abs=0.06)
+    assert pair.second_fitted == pytest.approx(0.93, abs=0.06)
 
 
 def test_arms_of_other_subjects_are_refused(simulate):

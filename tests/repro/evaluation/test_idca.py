@@ -79,7 +79,8 @@ def test_many_scores_fill_nineteen_bins():
     [
         (np.arange(4.0), np.arange(30.0), "4 false positives and 30 lesions"),
         (np.zeros(50), np.ones(40), "fill 2 bins"),
-        (np.arange(50.0), np.arange(100.0, 140.0), "no inner maximum"),
+        (np.arange(50.0), np.arange(100.0, 140.0), "all score above the false positives"),
+        (np.repeat([0.0, 1.0, 2.0], [8, 1, 8]), np.ones(20), "no inner maximum"),
     ],
 )
 def test_no_fit_where_the_likelihood_has_no_maximum(noise, hits, reason):

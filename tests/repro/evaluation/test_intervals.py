@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from repro.evaluation import Detections, bootstrap, clopper_pearson, froc_interval, roc_interval
+from repro.evaluation import (
+    Detections,
+    bootstrap,
+    clopper_pearson,
+    froc_interval,
+    roc_detections,
+    roc_interval,
+)
 
 
 def one_subject(noise, hits, num_lesions, num_images):
@@ -37,7 +44,7 @@ def test_beyond_the_last_false_positive_only_the_share_found_counts():
     [
         ([], [0.5, 0.7], 2 / 9, "0 false positives and 2 lesions found"),
         ([0.1, 0.2, 0.3], [], 0, "3 false positives and 0 lesions found"),
-        (np.arange(30) / 99, 1 + np.arange(9) / 99, 1, "no inner maximum"),
+        (np.arange(30) / 99, 1 + np.arange(9) / 99, 1, "all score above"),
         ([], [], 0, "0 false positives and 0 lesions"),
     ],
 )
@@ -88,15 +95,22 @@ def test_fitted_and_resampled_intervals_cover_the_truth(simulate):
     assert covered[0.9, "bootstrap"] >= 0.88
 
 
-def test_roc_interval_has_no_error_of_rate():
+def test_roc_interval_leaves_out_the_error_of_the_rate():
     generator = np.random.default_rng(7)
-    labels = np.repeat([0, 1], [300, 70])
-    scores = generator.normal(size=370) + 1.2 * labels
-    subjects = np.arange(370) % 37
+    labels = np.repeat([0, 1], [900, 280])
+    scores = generator.normal(size=1180) + 1.2 * labels
     fitted = roc_interval(labels, scores, [0.1, 0.2])
-    resampled = roc_interval(labels, scores, [0.1, 0.2], subjects, method="bootstrap")
-    np.testing.assert_allclose(fitted.value, norm.cdf(1.2 + norm.ppf([0.1, 0.2])), atol=0.1)
-    np.testing.assert_allclose(resampled.high - resampled.low, fitted.high - fitted.low, rtol=0.5)
+    as_froc = froc_interval(roc_detections(labels, scores), [0.1, 0.2])
+    np.testing.assert_allclose(fitted.value, norm.cdf(1.2 + norm.ppf([0.1, 0.2])), atol=0.08)
+    np.testing.assert_array_equal(fitted.value, as_froc.value)
+    assert np.all(fitted.high - fitted.low < as_froc.high - as_froc.low)
+
+
+def test_roc_bootstrap_resamples_subjects():
+    """Every subject holds the same scores, so no resample of subjects can differ."""
+    labels, scores = np.tile([0, 0, 1, 1, 1], 12), np.tile([0.1, 0.7, 0.3, 0.6, 0.9], 12)
+    interval = roc_interval(labels, scores, 0.4, np.repeat(np.arange(12), 5), method="bootstrap")
+    assert interval.value == interval.low == interval.high == 1 / 3
     with pytest.raises(ValueError, match="name each image's subject"):
         roc_interval(labels, scores, 0.1, method="bootstrap")
 
@@ -105,6 +119,8 @@ def test_impossible_requests_are_refused():
     data = one_subject([0.1], [0.2], 3, 5)
     with pytest.raises(ValueError, match=r"positive numbers.*0\."):
         froc_interval(data, [0, 1])
+    with pytest.raises(ValueError, match=r"positive numbers.*\[\]"):
+        froc_interval(data, [], method="bootstrap")
     with pytest.raises(ValueError, match="Received: 'delong'"):
         froc_interval(data, 1, method="delong")
     with pytest.raises(ValueError, match="num_lesions are all 0"):

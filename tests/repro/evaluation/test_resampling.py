@@ -39,6 +39,14 @@ def test_weights_give_what_rebuilt_curves_give(n):
     assert len(np.unique(by_weights)) > 20
 
 
+def test_a_point_that_the_curve_has_is_reached_to_the_digit():
+    """29 false positives in 100 images, the lesion, one more: at .29 it is found, although .29 * 100 < 29."""
+    zeros = np.zeros(31, dtype=int)
+    lesion, score = np.append(np.full(30, -1), 0), np.concatenate([np.full(29, 0.8), [0.1, 0.3]])
+    data = Detections(zeros, zeros, lesion, score, ("a",), np.array([100]), np.array([1]))
+    np.testing.assert_array_equal(froc_statistic(data, [0.28, 0.29])(np.array([[1]])), [[0, 1]])
+
+
 def test_a_resample_without_lesions_or_images_is_undefined():
     """Subject a has the images (3), subject b the lesion; one each gives 1/1 above the false positive at .2."""
     data = Detections(*np.array([[0, 1], [0, 0], [-1, 4]]), [0.2, 0.7], ("a", "b"), [3, 0], [0, 1])

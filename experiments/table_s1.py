@@ -1,0 +1,80 @@
+"""Table S1: which pairs of FROC curves of polyp detection differ, at fixed false positives per frame.
+
+Claim tested: as Figure 2 a, arm by arm (C1, C3).
+Paper: at .001 and .01 false positives per frame, by 95 % intervals that do not overlap: every arm against a shallower
+one from fc8 on, scratch against most, the handcrafted rival against every network.
+Ours: the paper's rule with the paper's intervals (IDCA), the same rule with a bootstrap over videos, and a paired
+bootstrap with Holm's correction, which is the one to believe: frames of one video are not independent.
+Time: about 2 minutes on 2 cores with the quick profile, when Figure 2 is done.
+
+    python experiments/table_s1.py
+    python experiments/table_s1.py --data FOLDER
+"""
+
+from experiments import command
+from repro import plotting
+from repro.evaluation.comparison import compare
+from repro.finetune import ARMS, HANDCRAFTED, label
+
+TABLE = (*ARMS, HANDCRAFTED)
+POINTS = (0.001, 0.01, 0.1)  # the paper's two, and one that a few hundred frames can resolve
+
+# The paper's table: {row: {column: points}}; "?" in its layout (conv3 at .001 against conv5 or conv4) is left out.
+BOTH = (0.001, 0.01)
+PAPER = {
+    "fc7": {"fc8": BOTH},
+    "fc6": {"fc8": BOTH},
+    "conv5": dict.fromkeys(("fc8", "fc7", "fc6"), BOTH),
+    "conv4": dict.fromkeys(("fc8", "fc7", "fc6"), BOTH),
+    "conv3": dict.fromkeys(("fc8", "fc7", "fc6"), BOTH),
+    "conv2": dict.fromkeys(("fc8", "fc7", "fc6", "conv5", "conv4", "conv3"), BOTH),
+    "conv1": dict.fromkeys(("fc8", "fc7", "fc6", "conv5", "conv4", "conv3"), BOTH),
+    "scratch": dict.fromkeys(("fc8", "fc6", "conv5", "conv4", "conv1"), BOTH)
+    | {"fc7": (0.01,), "conv3": (0.001,), "conv2": (0.001,)},
+    HANDCRAFTED: dict.fromkeys(ARMS, BOTH),
+}
+
+RULES = {
+    "ours, the paper's rule (IDCA intervals do not overlap)": lambda pair: pair.differ_idca,
+    "ours, bootstrap intervals over videos do not overlap": lambda pair: pair.differ_bootstrap,
+    "ours, paired bootstrap over videos, p < .05 after Holm": lambda pair: pair.p_holm < 0.05,
+}
+
+
+def main(arguments=None):
+    """Make the runs, then draw a table for each seed."""
+    options = command.parse(__doc__, arguments)
+    data = command.colonoscopy(options)
+    wanted = command.list_runs("polyp", options, data, TABLE)
+    command.make(wanted, options)
+    for seed in options.seeds:
+        found = {arm: command.load(wanted[arm, 1.0, seed], options) for arm in TABLE}
+        draw(found, options, data, seed)
+
+
+def draw(found, options, data, seed):
+    """Draw the paper's table and ours by three rules, and write all numbers."""
+    pairs = compare({arm: detections for arm, (detections, _) in found.items()}, POINTS)
+    names, notes = [label(arm) for arm in TABLE], command.caption(found.values(), options)
+    paper = {(label(row), label(column)): points for row, cells in PAPER.items() for column, points in cells.items()}
+    panels = {"the paper, on its own frames (.001 and .01 only)": paper}
+    panels |= {title: _cells(pairs, rule) for title, rule in RULES.items()}
+    figure, axes = plotting.subplots(columns=2, rows=2, width_in=8.5, height_in=6)
+    for ax, (title, cells) in zip(axes.flat, panels.items(), strict=True):
+        plotting.draw_triangle(ax, names, cells)
+        plotting.finish(ax, title)
+    plotting.finish(axes[0, 0], next(iter(panels)), notes)
+    figure.suptitle(f"Table S1: false positives per frame at which two arms differ. {command.title(options, data)}")
+    name = "table_s1" if len(options.seeds) == 1 else f"table_s1_seed{seed}"
+    command.save(figure, options, data, name, [vars(pair) for pair in pairs], notes)
+
+
+def _cells(pairs, rule):
+    cells = {}
+    for pair in filter(rule, pairs):
+        cells.setdefault((label(pair.second), label(pair.first)), []).append(pair.at)
+    return cells
+
+
+if __name__ == "__main__":
+    command.run_script(main)
