@@ -165,9 +165,7 @@ def views(image, box, scales=(1.0, 1.2, 1.5), shift=0.1, orientations=8, size=22
 def _cut_into(patches, slots, pixels, boxes, view, grid):
     """Fill `patches[slots]` with the given views of boxes of one image; orientations share one resize."""
     scale, translation, orientation = grid.locate(view)
-    squares = _squares(
-        boxes, np.asarray(grid.scales)[scale], grid.shift * np.asarray(grid.translations)[translation]
-    )
+    squares = _squares(boxes, np.asarray(grid.scales)[scale], grid.shift * np.asarray(grid.translations)[translation])
     squares, which = np.unique(squares, axis=0, return_inverse=True)
     margin = _margin(squares, pixels.shape)
     padded = Pillow.fromarray(np.pad(pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge"))
@@ -198,9 +196,7 @@ def _resize(picture, square, size):
     top, left, side = square
     # Rounding may push the far corner a hair over the edge, which Pillow refuses.
     bottom, right = min(top + side, picture.height), min(left + side, picture.width)
-    return np.asarray(
-        picture.resize((size, size), Pillow.Resampling.BILINEAR, box=(left, top, right, bottom))
-    )
+    return np.asarray(picture.resize((size, size), Pillow.Resampling.BILINEAR, box=(left, top, right, bottom)))
 
 
 def _orient(patch, orientation):

@@ -5,6 +5,8 @@ import importlib
 import sys
 from pathlib import Path
 
+from tqdm import tqdm
+
 from repro import plotting, runs, sweep
 from repro.profiles import load_profile
 from repro.runs import Data, Run, digest
@@ -78,7 +80,8 @@ def colonoscopy(options):
         phantom = phantoms.ColonoscopyPhantom(**vars(options.profile.colonoscopy_phantom))
         folder = options.results / "phantoms" / f"colonoscopy_{digest(vars(phantom))}"
         if not folder.is_dir():
-            phantoms.write(phantom, folder, jobs=-1)
+            with tqdm(total=phantom.num_videos, desc="phantoms", unit="video", disable=None) as bar:
+                phantoms.write(phantom, folder, lambda *_: bar.update(), jobs=-1)
     return Data(read_colonoscopy(folder).name, str(folder), fingerprint(folder))
 
 

@@ -59,8 +59,7 @@ class Polyp:
     test_share, validation_share : float
         Share of all subjects that test, and of the training subjects that validate.
     split_seed : int
-        Of the split into training and test subjects and into folds. The same for all seeds of a run, so that they test on
-        the same subjects.
+        Of the split into training and test subjects and into folds: one for all seeds, which test on the same subjects.
     candidates : int
         Most candidates of a frame.
     folds : int

@@ -6,10 +6,11 @@ and `colon_shading` lights it. Everything follows from the seed and the video's 
 """
 
 import csv
+import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from data_prep.phantoms.colon_tracing import trace
 from data_prep.phantoms.colon_truth import find_spoilt, truth_map
 from data_prep.phantoms.colon_wall import build_wall
 
+NAME = "Colonoscopy phantom"
 CAVEAT = "phantom: ray-traced colons, not patients; no clinical claim follows from these numbers"
 
 
@@ -169,11 +171,11 @@ def cohort(phantom):
             for f in range(phantom.frames_per_video)
         ]
         subjects.append(Subject(f"v{video:02d}", tuple(images)))
-    return Cohort("Colonoscopy phantom", tuple(subjects), (CAVEAT,))
+    return Cohort(NAME, tuple(subjects), (CAVEAT,))
 
 
 def write(phantom, folder, progress=None, jobs=1):
-    """Write a phantom as `images/NAME.png`, `masks/NAME.png` and `frames.csv`.
+    """Write a phantom as `images/NAME.png`, `masks/NAME.png`, `phantom.json` and `frames.csv`.
 
     Parameters
     ----------
@@ -211,13 +213,15 @@ def write(phantom, folder, progress=None, jobs=1):
 
 
 def _write_videos(phantom, folder, progress, jobs):
-    """Write the frames, one job a video, then the list of frames."""
+    """Write the frames, one job a video, then what they are, then the list of frames."""
     for part in ("images", "masks"):
         (folder / part).mkdir()
     work = (delayed(_write_video)(phantom, video, folder) for video in range(phantom.num_videos))
     for done, _ in enumerate(Parallel(n_jobs=jobs, return_as="generator")(work), start=1):
         if progress:
             progress(done, phantom.num_videos)
+    about = {"name": NAME, "caveat": CAVEAT} | asdict(phantom)
+    (folder / "phantom.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     with open(folder / "frames.csv", "w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["frame", "sequence"])

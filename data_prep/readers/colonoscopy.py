@@ -91,12 +91,13 @@ def read_listed(folder):
     """Read `images/`, `masks/` and `frames.csv`: CVC-ColonDB re-packed, phantoms on disk, a user's own data.
 
     The header of `frames.csv` is frame,sequence; a frame is named without suffix, an all-black mask is a frame
-    without polyp. A `phantom.json` beside it with the key `caveat` hands that caveat on.
+    without polyp. A `phantom.json` beside it with the key `caveat` hands that caveat on, and its `name`.
     """
     pairs = pair_folders(child(folder, "images"), child(folder, "masks"))
     sequence_of = read_sequences(child(folder, "frames.csv"), pairs)
-    name = "CVC-ColonDB" if _is_colondb(pairs, sequence_of) else folder.name
-    return _cohort(name, pairs, sequence_of, _phantom_caveats(folder))
+    phantom = _read_phantom(folder)
+    name = "CVC-ColonDB" if _is_colondb(pairs, sequence_of) else phantom.get("name", folder.name)
+    return _cohort(name, pairs, sequence_of, [phantom["caveat"]] if phantom else ())
 
 
 def read_colondb(folder):
@@ -190,12 +191,14 @@ def _is_colondb(pairs, sequence_of):
     return size == COLONDB_SIZE and sequence_of == sequences_by_blocks(pairs, COLONDB_BLOCKS, None)
 
 
-def _phantom_caveats(folder):
+def _read_phantom(folder):
+    """Return what `phantom.json` says of the frames, or nothing where there is none."""
     path = folder / "phantom.json"
     if not path.is_file():
-        return ()
+        return {}
     try:
-        return (str(json.loads(path.read_text(encoding="utf-8"))["caveat"]),)
+        about = json.loads(path.read_text(encoding="utf-8"))
+        return about | {"caveat": str(about["caveat"])}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f'{path}: expected {{"caveat": "phantom: ..."}}. Received: {error!r}.') from error
 

@@ -89,7 +89,7 @@ def test_a_box_without_area_is_refused(box):
 
 
 def test_orientations_must_close_under_mirroring():
-    with pytest.raises(ValueError, match="1, 2, 4 or 8. Received: 3"):
+    with pytest.raises(ValueError, match=r"1, 2, 4 or 8\. Received: 3"):
         ViewGrid(orientations=3)
 
 

@@ -18,7 +18,7 @@ def some(*seeds):
     return [Run("toy", "fc8", 1.0, seed, "imagenet", "smoke", {}, Data("d", "", "f")) for seed in seeds]
 
 
-def perform_toy(run, results):
+def perform_toy(run, _results):
     """Score one candidate by the seed; seed 13 fails, seed 99 never ends."""
     if run.seed == 13:
         raise ArithmeticError("unlucky")

@@ -1,8 +1,12 @@
 """From candidates to patches and scores: who trains, who tests, what is counted."""
 
+from functools import partial
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
+from data_prep.candidates.polyps import Candidates
 from data_prep.cohort import Cohort, Image, Subject
 from data_prep.patches import FrameCache
 from repro.applications import polyp
@@ -123,22 +127,20 @@ def test_a_class_without_candidates_is_named():
     nothing = task()
     nothing.lesion[:] = -1
     black = Image("f", lambda: np.zeros((90, 110, 3), np.uint8), None)
-    with pytest.raises(ValueError, match="Received 0 on and .* off lesions"):
+    with pytest.raises(ValueError, match=r"Received 0 on and .* off lesions"):
         polyp.Patches(nothing, FrameCache((black,) * FRAMES), run(settings=settings)).training()
 
 
 class Detector:
     """Stand-in for the candidate generator: remembers who taught it, proposes two points of every frame."""
 
-    taught = []
+    taught: ClassVar = []
 
     def __init__(self, subjects):
         self.names = tuple(subject.name for subject in subjects)
         Detector.taught.append(self.names)
 
-    def propose(self, pixels, most):
-        from data_prep.candidates.polyps import Candidates
-
+    def propose(self, pixels, _most):
         points = np.array([[12, 12], [40, 40]], np.float32)
         value = int(pixels[0, 0, 0])
         assert chr(value) not in self.names, "a subject was scored by a generator that learnt from it"
@@ -160,13 +162,11 @@ def truth():
 
 def test_no_subject_s_candidates_come_from_a_generator_that_saw_it(monkeypatch, tmp_path):
     """8 subjects, 2 test: 2 folds of 3 among the other 6, then all 6 for the test subjects."""
-    from functools import partial
-
     images = {name: (Image("1", partial(frame, name), truth),) for name in NAMES}
     cohort = Cohort("toy", tuple(Subject(name, images[name]) for name in NAMES))
-    monkeypatch.setattr(polyp, "read_colonoscopy", lambda folder: cohort)
+    monkeypatch.setattr(polyp, "read_colonoscopy", lambda _: cohort)
     monkeypatch.setattr(polyp, "fit_detector", lambda subjects, **_: Detector(subjects))
-    monkeypatch.setattr(polyp, "Parallel", lambda n_jobs: list)
+    monkeypatch.setattr(polyp, "Parallel", lambda **_: list)
     monkeypatch.setattr(polyp, "delayed", lambda function: function)
     Detector.taught.clear()
     settings = load_profile("smoke", ["polyp.test_share=0.25"]).settings("polyp")["polyp"]

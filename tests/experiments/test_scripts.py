@@ -1,0 +1,126 @@
+"""The scripts from end to end on the smoke profile, and the command line as a user meets it."""
+
+import csv
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import command, fig_polyp_examples, fig_polyp_froc, table_s1
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = (fig_polyp_examples, fig_polyp_froc, table_s1)
+STEMS = ("fig_polyp_examples", "fig_polyp_froc", "table_s1")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Run every script on the smoke profile; return the folder and the options that made it."""
+    folder = tmp_path_factory.mktemp("smoke")
+    options = ["--profile", "smoke", "--results", str(folder / "results"), "--figures", str(folder / "figures")]
+    for script in SCRIPTS:
+        script.main(options)
+    return folder, options
+
+
+def rows(path):
+    """Return the notes and the rows of a csv."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    notes = [line for line in lines if line.startswith("#")]
+    return notes, list(csv.DictReader(lines[len(notes) :]))
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_a_script_writes_its_three_files_with_the_caveats(drawn, stem):
+    figures = drawn[0] / "figures"
+    assert {path.suffix for path in figures.glob(f"{stem}.*")} == {".png", ".pdf", ".csv"}
+    notes, numbers = rows(figures / f"{stem}.csv")
+    assert numbers
+    assert any("phantom" in note for note in notes)
+
+
+def test_figure_2_has_every_arm_and_amount(drawn):
+    notes, numbers = rows(drawn[0] / "figures" / "fig_polyp_froc.csv")
+    assert {row["arm"] for row in numbers if row["panel"] == "a"} == set(fig_polyp_froc.DEPTHS)
+    amounts = {(row["arm"], row["fraction"]) for row in numbers if row["panel"] == "b"}
+    assert amounts == {(arm, share) for arm in ("conv1", "scratch") for share in ("1.0", "0.5", "0.25")}
+    assert any("FT:only fc8: fc6 and fc7 stay at random" in note for note in notes)
+
+
+def test_table_s1_has_every_pair_at_every_point(drawn):
+    """10 arms: 45 pairs at 3 points."""
+    _, numbers = rows(drawn[0] / "figures" / "table_s1.csv")
+    assert len(numbers) == 45 * 3
+
+
+def test_drawing_again_trains_nothing_and_gives_the_same_files(drawn):
+    folder, options = drawn
+    before = {path: path.read_bytes() for path in (folder / "figures").iterdir()}
+    runs = {path: path.stat().st_mtime_ns for path in (folder / "results" / "runs").iterdir()}
+    fig_polyp_froc.main([*options, "--draw-only"])
+    assert {path: path.read_bytes() for path in (folder / "figures").iterdir()} == before
+    assert {path: path.stat().st_mtime_ns for path in (folder / "results" / "runs").iterdir()} == runs
+
+
+def test_a_run_that_is_lost_is_made_again_to_the_bit(drawn):
+    folder, options = drawn
+    scores = next((folder / "results" / "runs").glob("*_conv4_*.npz"))
+    before = scores.read_bytes()
+    scores.with_suffix(".json").unlink()
+    scores.unlink()
+    fig_polyp_froc.main(options)
+    assert scores.read_bytes() == before
+
+
+def test_draw_only_says_which_run_is_missing(drawn):
+    folder, options = drawn
+    with pytest.raises(FileNotFoundError, match=r"not done: polyp_.*seed7"):
+        fig_polyp_froc.main([*options, "--draw-only", "--seeds", "7"])
+    assert not list((folder / "results" / "runs").glob("*seed7*"))
+
+
+def test_a_user_s_mistake_ends_in_one_line(capsys):
+    with pytest.raises(SystemExit):
+        command.parse("x", ["--set", "training.epochs=3"])
+    assert "unknown keys ['epochs']" in capsys.readouterr().err
+
+
+def test_an_unknown_folder_ends_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["fig_polyp_froc.py", "--data", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"fig_polyp_froc.py: .*Expected|fig_polyp_froc.py: .*expected"):
+        runpy.run_path(str(ROOT / "experiments" / "fig_polyp_froc.py"), run_name="__main__")
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.split("#")[0].strip()
+    for block in re.findall(r"```console\n(.*?)```", README, re.S)
+    for line in block.splitlines()
+    if line.strip()
+]
+
+
+def test_the_readme_has_commands():
+    assert {"make figures", "make test"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("make ")])
+def test_make_commands_of_the_readme_exist(line):
+    subprocess.run([*line.split(), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if "experiments/" in line])
+def test_scripts_of_the_readme_run(line, drawn):
+    """As written, but for the profile, and for data sets that are not here."""
+    words = line.split()
+    script = next(script for script in SCRIPTS if words[1] == f"experiments/{script.__name__.split('.')[-1]}.py")
+    arguments = words[2:]
+    if "--data" in arguments:
+        phantom = next((drawn[0] / "results" / "phantoms").glob("colonoscopy_*"))
+        arguments[arguments.index("--data") + 1] = str(phantom)
+    if "--weights" in arguments:
+        pytest.skip("needs a file of weights that pip cannot bring")
+    script.main([*arguments, *drawn[1]])
