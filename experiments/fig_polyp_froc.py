@@ -4,7 +4,7 @@ Claim tested: deep fine-tuning beats shallow, and a network from scratch, at few
 scratch widens as training videos are taken away (C2).
 Paper: deep > moderate > shallow; conv4 and deeper beat scratch; every network beats the handcrafted rival (p < .05);
 with 25 % of the videos the network from scratch collapses.
-Ours: shown and told in the README, on phantoms by default and on real frames with --data.
+Ours: on phantoms by default, on real frames with --data.
 Time: about 5 minutes on 2 cores with the quick profile, with nothing done before.
 
     python experiments/fig_polyp_froc.py
