@@ -90,11 +90,20 @@ class Polyp:
 
 @dataclass(frozen=True)
 class ColonoscopyPhantom:
-    """The phantom videos that stand in for a data set (`data_prep.phantoms.colonoscopy`)."""
+    """The phantom videos that stand in for a data set (`data_prep.phantoms.colonoscopy`).
+
+    Attributes
+    ----------
+    num_videos, frames_per_video, seed : int
+    polyp_contrast, lookalikes : float
+        How hard they are; set so that no arm finds nothing and none finds all.
+    """
 
     num_videos: int
     frames_per_video: int
     seed: int
+    polyp_contrast: float
+    lookalikes: float
 
 
 @dataclass(frozen=True)

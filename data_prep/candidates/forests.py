@@ -25,7 +25,7 @@ OTHER, INWARD, OUTWARD, INSIDE = range(4)
 TREES = 40
 TOLERANCE_PX = 4
 FACING = 0.6
-SAMPLED = {OTHER: 120, INWARD: 50, OUTWARD: 50, INSIDE: 30}
+SAMPLED = {OTHER: 80, INWARD: 40, OUTWARD: 40, INSIDE: 20}
 """Sides of each class drawn from a frame; the rest of a frame says the same again."""
 
 
@@ -102,7 +102,7 @@ def fit_forest(rows, classes, seed, jobs):
     ExtraTreesClassifier
     """
     forest = ExtraTreesClassifier(
-        n_estimators=TREES, min_samples_leaf=5, class_weight="balanced", random_state=seed, n_jobs=jobs
+        n_estimators=TREES, min_samples_leaf=10, class_weight="balanced", random_state=seed, n_jobs=jobs
     )
     forest.fit(rows, classes)
     # Several threads add probabilities up in any order; one thread gives the same bits every time.
