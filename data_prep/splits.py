@@ -1,4 +1,4 @@
-"""Splits by subject: train and test, fractions of the training set, folds; balanced classes; the leakage check.
+"""Splits by subject: train and test, fractions of the training set, folds; the leakage check.
 
 Every function sorts the names first and draws from a random stream of its own, so a result depends on the set of
 subjects and the seed alone, and not on their order or on what else was drawn with the same seed.
@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 SMALLEST_FRACTION = 2
-_SPLIT, _FRACTION, _FOLDS, _BALANCE = range(4)
+_SPLIT, _FRACTION, _FOLDS = range(3)
 
 
 def split(subjects, share, seed):
@@ -117,33 +117,6 @@ def check_disjoint(**sides):
                     "Split subjects, not images."
                 )
             side_of[subject] = side
-
-
-def balance(labels, seed):
-    """Down-sample every class at random to the size of the smallest, which stays whole.
-
-    Parameters
-    ----------
-    labels : array_like of shape (n,), int
-    seed : int
-
-    Returns
-    -------
-    ndarray of shape (classes * size of the smallest,), int
-        Indices into `labels`, ascending, each once.
-
-    Raises
-    ------
-    ValueError
-        When there are fewer than two classes.
-    """
-    labels = np.asarray(labels)
-    classes, counts = np.unique(labels, return_counts=True)
-    if len(classes) < 2:
-        raise ValueError(f"Balancing needs labels of two classes or more. Received: only {classes.tolist()}.")
-    random = np.random.default_rng((seed, _BALANCE))
-    chosen = [random.choice(np.flatnonzero(labels == value), counts.min(), replace=False) for value in classes]
-    return np.sort(np.concatenate(chosen))
 
 
 def _shuffled(subjects, seed, at_least):

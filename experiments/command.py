@@ -133,7 +133,7 @@ def title(options, data):
     return f"{shown} — FOR TESTS ONLY, NO RESULT" if options.profile.name.startswith("smoke") else shown
 
 
-def caption(found, options):
+def caption(found, options, *more):
     """Say what a reader of a figure must know: what the candidates allow, the counts, the caveats.
 
     Parameters
@@ -141,6 +141,8 @@ def caption(found, options):
     found : iterable of (Detections, dict)
         What `load` returned for each run.
     options : argparse.Namespace
+    more : str
+        Further lines; empty ones are left out.
 
     Returns
     -------
@@ -156,9 +158,31 @@ def caption(found, options):
         f"{test['lesions']}; {test['candidates'] / test['frames']:.1f} candidates a frame): no arm can find more.",
         f"Trained on {train['subjects']} subjects ({train['frames']} frames, {train['lesions']} lesions), tested on "
         f"{test['subjects']} ({test['frames']} frames). Seeds: {seeds}. Backend: {', '.join(backends)}.",
+        *filter(None, more),
         *dict.fromkeys(caveat for record in records for caveat in record["caveats"]),
     ]
     return "\n".join(lines)
+
+
+def resolvable(points, detections):
+    """Keep the operating points that the test frames can show: below one false positive in all there is no curve.
+
+    Parameters
+    ----------
+    points : sequence of float
+        False positives per frame.
+    detections : repro.evaluation.froc.Detections
+
+    Returns
+    -------
+    points : list of float
+    note : str
+        Which were left out, and why; or empty.
+    """
+    frames = int(detections.num_images.sum())
+    kept = [point for point in points if point * frames >= 1]
+    left = ", ".join(f"{point:g}" for point in points if point not in kept)
+    return kept, f"Not shown at {left} false positives a frame: less than one in all {frames} frames." if left else ""
 
 
 def save(figure, options, data, name, rows, notes):

@@ -46,20 +46,26 @@ def main(arguments=None):
 
 def pick(cohort, number):
     """Pick polyps, small to large, from as many subjects as there are, each at another quantile of its sizes."""
-    by_subject = [
-        sorted(
-            ((subject, image, lesion) for image in subject.images for lesion in lesions(image.read_truth())),
-            key=lambda polyp: polyp[2].area_px,
-        )
-        for subject in cohort.subjects
-    ]
-    by_subject = [polyps for polyps in by_subject if polyps]
+    by_subject = [polyps for subject in cohort.subjects if (polyps := _by_size(subject))]
     picked = []
     for k in range(number):
         polyps = by_subject[k * len(by_subject) // number if len(by_subject) > number else k % len(by_subject)]
         candidate = polyps[int(k / number * len(polyps))]
         picked += [candidate] if candidate not in picked else []
     return sorted(picked, key=lambda polyp: polyp[2].area_px)
+
+
+def _by_size(subject):
+    """List a subject's polyps, small to large; those that are seen whole, where there are any."""
+    polyps, whole = [], []
+    for image in subject.images:
+        truth = image.read_truth()
+        for lesion in lesions(truth):
+            polyps.append((subject, image, lesion))
+            (top, left, height, width), (bottom, right) = lesion.box, truth.shape
+            margins = top, left, bottom - top - height, right - left - width
+            whole += [polyps[-1]] if min(margins) >= (CONTEXT - 1) / 2 * max(height, width) else []
+    return sorted(whole or polyps, key=lambda polyp: polyp[2].area_px)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ Time: about 5 minutes on 2 cores with the quick profile, with nothing done befor
     python experiments/fig_polyp_froc.py --data FOLDER
 """
 
-import numpy as np
-
 from experiments import command
 from repro import plotting
 from repro.evaluation.froc import curve
@@ -23,6 +21,10 @@ DEPTHS = ("fc8", "fc7", "conv4", "conv1", "scratch", HANDCRAFTED)  # what the pa
 AMOUNTS = ("conv1", "scratch")  # and in 2 b
 FRACTIONS = (1.0, 0.5, 0.25)
 POINTS = (0.01, 0.1, 1.0)  # false positives per frame at which intervals are drawn
+BARS = (
+    "95 % intervals, side by side round each point: thin, the paper's (IDCA), with the fitted curve's value; thick, a "
+    "bootstrap over videos."
+)
 
 
 def main(arguments=None):
@@ -39,7 +41,8 @@ def main(arguments=None):
 def draw(found, by_depth, by_amount, options, data):
     """Draw both panels and write every point."""
     figure, axes = plotting.subplots(columns=2, width_in=7.5, height_in=7)
-    notes, rows = command.caption(found.values(), options), []
+    _, left_out = command.resolvable(POINTS, next(iter(found.values()))[0])
+    notes, rows = command.caption(found.values(), options, BARS, left_out), []
     titles = ("by depth of fine-tuning", "by share of the training videos")
     for ax, keys, panel, title in zip(axes, (by_depth, by_amount), "ab", titles, strict=True):
         firsts = [key for key in keys if key[2] == options.seeds[0]]
@@ -62,7 +65,7 @@ def draw_run(ax, key, detections, place):
         entry | {"kind": "curve", "fp_per_frame": x, "sensitivity": y}
         for x, y in zip(fp_per_frame, sensitivity, strict=True)
     ]
-    at = np.array([point for point in POINTS if point * detections.num_images.sum() >= 1])
+    at, _ = command.resolvable(POINTS, detections)
     for kind in ("idca", "bootstrap"):
         found = froc_interval(detections, at, kind)
         if place:

@@ -4,7 +4,7 @@ import numpy as np
 from tqdm import tqdm
 
 
-def probabilities(model, patches, batch_size=50, description=None):
+def probabilities(model, patches, batch_size=100, description=None):
     """Class probabilities of patches.
 
     Parameters
@@ -32,7 +32,7 @@ def probabilities(model, patches, batch_size=50, description=None):
     return np.concatenate(found) if found else np.empty((0, model.output_shape[-1]), np.float32)
 
 
-def candidate_scores(model, patches, candidate, batch_size=50, description=None):
+def candidate_scores(model, patches, candidate, batch_size=100, description=None):
     """Score candidates: the mean probability over each one's views (PAPER section 2).
 
     Parameters

@@ -24,7 +24,9 @@ def prepare_network(run, num_classes):
     caveats : list of str
         What a reader must know of this arm: frozen layers that have no ImageNet weights.
     """
-    network, init = run.settings["network"], run.settings["training"]["init"]
+    network = run.settings["network"]
+    # New layers of a fine-tuned network are Gaussian, as in Caffe: after He, they would drown what was transferred.
+    init = run.settings["training"]["init"] if run.arm == "scratch" else "gaussian"
     model = build_alexnet(num_classes, SOURCES[run.weights].variant, **network, seed=run.seed, init=init)
     if run.arm == "scratch":
         trainable_until(model, "conv1")
@@ -50,4 +52,5 @@ def _caveats(arm, filled):
     random = [layer for layer, rate in layer_rates(arm).items() if rate == 0 and layer not in filled]
     if not random:
         return []
-    return [f"{label(arm)}: {' and '.join(random)} stay at random (no ImageNet weights fit)"]
+    verb = "stays" if len(random) == 1 else "stay"
+    return [f"{label(arm)}: {' and '.join(random)} {verb} at random (no ImageNet weights fit)"]

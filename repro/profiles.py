@@ -35,7 +35,8 @@ class Plan:
     momentum, decay : float
         PAPER Table II.
     init : str
-        How a network from scratch, and new layers, start: "gaussian", "xavier" or "msra".
+        How a network from scratch starts: "gaussian", "xavier" or "msra". New layers of a fine-tuned one are always
+        Gaussian, as in Caffe.
     checks_per_decade : int
         Also measure the validation AUC at so many mini-batches per factor of ten, evenly spaced in the logarithm
         (Figure 10); 0 for epochs alone.
@@ -63,9 +64,10 @@ class Polyp:
     candidates : int
         Most candidates of a frame.
     folds : int
-        Parts of the training subjects; each part's candidates come from a generator that learnt from the others.
+        Parts of the training subjects; each part's candidates come from a generator that learnt from the others. So
+        too within a generator, whose second stage learns from what the first says of parts it has not seen.
     generator_frames : int
-        Most frames of a subject that the candidate generator learns from.
+        Most frames that a candidate generator learns from, dealt evenly among its subjects.
     train_patches, validation_patches : int
         Most patches, half of each class.
     test_scales, test_shift, test_orientations

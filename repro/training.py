@@ -106,7 +106,7 @@ class _Watch:
 
     def measure(self):
         """Return the AUC of the validation patches, class 0 against the others."""
-        found = probabilities(self.model, self.validation, self.batch_size)
+        found = probabilities(self.model, self.validation)
         if not np.isfinite(found).all():
             raise TrainingDivergedError(f"The network's output is not finite after {self.batches} mini-batches.")
         return float(auc(self.validation.labels > 0, 1.0 - found[:, 0]))

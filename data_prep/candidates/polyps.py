@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from joblib import Parallel, delayed
+from PIL import Image as Pillow
 from sklearn.ensemble import ExtraTreesClassifier
 
 from data_prep.candidates.context import describe, log_colours, surroundings
@@ -16,6 +17,11 @@ from data_prep.candidates.edges import find_edges, keep_tissue, shrink
 from data_prep.candidates.forests import INWARD, Sides, classes_of, deal_folds, fit_stages, judge
 from data_prep.candidates.rays import settle
 from data_prep.candidates.voting import accumulate, find_maxima
+
+REDUCED_BY = (1, 2)
+"""The forests see each frame they learn from at these sizes: small polyps are rare, and most shrink to one. On five
+7/3 splits of CVC-ColonDB the half size raised the recall at the first candidate from .73 to .77, at ten from .925 to
+.930, and at ten on the split with the smallest polyps from .79 to .82."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class PolypDetector:
         return elect(sides, weights, most)
 
 
-def fit_detector(subjects, seed, jobs=1, frames_per_subject=20, folds=5):
+def fit_detector(subjects, seed, jobs=1, most_frames=400, folds=5):
     """Fit a candidate generator.
 
     Parameters
@@ -85,9 +91,10 @@ def fit_detector(subjects, seed, jobs=1, frames_per_subject=20, folds=5):
     seed : int
         The same seed gives the same detector to the bit, for any `jobs`.
     jobs : int
-        Threads.
-    frames_per_subject : int
-        Frames used of each subject, evenly spaced in its order. Each takes 2 MB while fitting.
+        Processes and threads.
+    most_frames : int
+        Frames used in all: the same number of each subject as far as it has them, evenly spaced in its order. Each
+        takes 4 MB while fitting.
     folds : int
         Parts into which subjects are dealt for the second forest's training; fewer where there are fewer subjects.
 
@@ -107,15 +114,16 @@ def fit_detector(subjects, seed, jobs=1, frames_per_subject=20, folds=5):
             f"not seen. Received: {len(subjects)} subjects, {folds} folds."
         )
     fold_of = deal_folds(len(subjects), min(folds, len(subjects)), seed)
-    images = [_spaced(subject.images, frames_per_subject) for subject in subjects]
-    frames = Parallel(jobs, prefer="threads")(delayed(_read)(image) for some in images for image in some)
+    images = [_spaced(subject.images, max(1, most_frames // len(subjects))) for subject in subjects]
+    read = Parallel(jobs)(delayed(_read)(image) for some in images for image in some)
+    frames = [seen for image in read for seen in image]
     sides, classes = zip(*frames, strict=True)
     if not any((of == INWARD).any() for of in classes):
         raise ValueError(
-            f"Expected frames with polyps to learn from. Received: {len(frames)} frames of {len(subjects)} subjects, "
+            f"Expected frames with polyps to learn from. Received: {len(read)} frames of {len(subjects)} subjects, "
             "in which no edge lies on the boundary of a polyp. Check the masks."
         )
-    fold_of_frame = np.repeat(fold_of, [len(some) for some in images])
+    fold_of_frame = np.repeat(fold_of, [len(some) * len(REDUCED_BY) for some in images])
     first, second = fit_stages(sides, classes, fold_of_frame, seed, jobs)
     return PolypDetector(first, second, tuple(subject.name for subject in subjects))
 
@@ -195,5 +203,13 @@ def _spaced(images, most):
 
 
 def _read(image):
-    sides = see(image.read_pixels())
-    return sides, classes_of(sides, image.read_truth())
+    """Return the sides of a frame and their classes, at each size it is seen at."""
+    pixels, truth = image.read_pixels(), image.read_truth()
+    frames = []
+    for factor in REDUCED_BY:
+        small = np.asarray(Pillow.fromarray(pixels).reduce(factor))
+        # A black rim takes part of the working width, as a scope's own does.
+        rim = small.shape[1] * (factor - 1) // 2
+        sides = see(np.pad(small, ((rim, rim), (rim, rim), (0, 0))))
+        frames.append((sides, classes_of(sides, np.pad(truth[::factor, ::factor], rim))))
+    return frames

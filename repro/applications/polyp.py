@@ -174,7 +174,7 @@ def _perform_network(run, patches, record):
     model, caveats = prepare_network(run, num_classes=2)
     history = train_arm(run, model, training, validation)
     table, candidate = patches.testing()
-    scores = candidate_scores(model, table, candidate, run.settings["training"]["batch_size"], "testing")
+    scores = candidate_scores(model, table, candidate, description="testing")
     numbers = {"training": len(training), "validation": len(validation), "testing": len(table)}
     record |= {"caveats": record["caveats"] + caveats, "patches": numbers, "history": history}
     return patches.task.detections(scores), record
@@ -236,7 +236,8 @@ def _find_candidates(cohort, settings):
             [subjects[name] for name in sorted(learn)],
             seed=seed,
             jobs=-1,
-            frames_per_subject=settings["generator_frames"],
+            most_frames=settings["generator_frames"],
+            folds=settings["folds"],
         )
         # One subject a job: the detector travels once for many frames.
         propose = delayed(_propose)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data_prep.splits import balance, check_disjoint, folds, fraction, split
+from data_prep.splits import check_disjoint, folds, fraction, split
 
 NAMES = tuple(f"video {number}" for number in range(1, 12))
 
@@ -84,25 +84,3 @@ def test_check_disjoint_names_the_subject_and_both_sides():
     check_disjoint(train=["a", "b", "a"], validation=["c"], test=[])
     with pytest.raises(ValueError, match=r"'c' in validation and in test"):
         check_disjoint(train=["a", "b"], validation=["c"], test=["d", "c"])
-
-
-def test_balance_keeps_the_minority_whole():
-    labels = np.array([0, 0, 1, 0, 2, 2, 0, 1, 2, 0, 2])
-    chosen = balance(labels, seed=7)
-    assert np.bincount(labels[chosen]).tolist() == [2, 2, 2]
-    assert {2, 7} <= set(chosen.tolist())  # class 1 is the smallest
-    assert np.all(np.diff(chosen) > 0)
-
-
-def test_balance_draws_every_element_of_the_majority_alike():
-    labels = np.array([0] * 10 + [1] * 3)
-    drawn = np.concatenate([balance(labels, seed) for seed in range(500)])
-    # Binomial(500, 3/10): mean 150, standard deviation 10.2
-    assert np.all(np.abs(np.bincount(drawn)[:10] - 150) < 4 * 10.2)
-    assert balance(labels, 1).tolist() == balance(labels, 1).tolist()
-
-
-@pytest.mark.parametrize("labels", [[], [1, 1, 1]])
-def test_balance_refuses_fewer_than_two_classes(labels):
-    with pytest.raises(ValueError, match="two classes or more"):
-        balance(labels, seed=0)

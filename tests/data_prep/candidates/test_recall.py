@@ -16,7 +16,7 @@ def test_four_of_five_polyps_of_unseen_sequences_are_hit(real_data):
     if not folder.is_dir():
         pytest.skip(f"CVC-ColonDB not found at {folder}")
     subjects = read_colonoscopy(folder).subjects
-    detector = fit_detector([s for s in subjects if s.name not in TESTED], seed=0, jobs=2, frames_per_subject=8)
+    detector = fit_detector([s for s in subjects if s.name not in TESTED], seed=0, jobs=2, most_frames=56)
     found = []
     for image in (image for s in subjects if s.name in TESTED for image in s.images[::3]):
         truth = image.read_truth()
