@@ -8,6 +8,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from repro import plotting, runs, sweep
+from repro.evaluation.comparison import smallest_p
+from repro.evaluation.intervals import FEW_SUBJECTS
 from repro.profiles import load_profile
 from repro.runs import Data, Run, digest
 
@@ -158,10 +160,19 @@ def caption(found, options, *more):
         f"{test['lesions']}; {test['candidates'] / test['frames']:.1f} candidates a frame): no arm can find more.",
         f"Trained on {train['subjects']} subjects ({train['frames']} frames, {train['lesions']} lesions), tested on "
         f"{test['subjects']} ({test['frames']} frames). Seeds: {seeds}. Backend: {', '.join(backends)}.",
+        *few_subjects(test["subjects"]),
         *filter(None, more),
         *dict.fromkeys(caveat for record in records for caveat in record["caveats"]),
     ]
     return "\n".join(lines)
+
+
+def few_subjects(number):
+    """List what must be said when few subjects were tested: a line, or nothing."""
+    if number >= FEW_SUBJECTS:
+        return []
+    narrow, least = "the bootstrap's intervals are too narrow", f"no p can be under {smallest_p(number):.2g}"
+    return [f"Only {number} test subjects: {narrow}, and {least}."]
 
 
 def resolvable(points, detections):

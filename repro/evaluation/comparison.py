@@ -144,9 +144,7 @@ def two_sided_p(differences, num_subjects):
     """Compute the p value that belongs to percentile intervals of a difference.
 
     Twice the smaller share of resamples on one side of zero, zero itself on both; the data count as one
-    resample more (Davison and Hinkley 1997, section 4.2), so p is never 0. Nor is it under 2 ** (1 - m) with m
-    subjects: no exact test that treats the two arms alike (flipping signs of whole subjects) reaches lower, and
-    a bootstrap of three videos that all agree would else claim p = 1e-4.
+    resample more (Davison and Hinkley 1997, section 4.2), so p is never 0. Nor is it under `smallest_p`.
 
     Parameters
     ----------
@@ -159,7 +157,16 @@ def two_sided_p(differences, num_subjects):
     """
     defined = differences[~np.isnan(differences).any(axis=1)]
     tail = np.minimum(np.sum(defined <= 0, axis=0), np.sum(defined >= 0, axis=0))
-    return np.clip(2 * (tail + 1) / (len(defined) + 1), 2.0 ** (1 - num_subjects), 1)
+    return np.clip(2 * (tail + 1) / (len(defined) + 1), smallest_p(num_subjects), 1)
+
+
+def smallest_p(num_subjects):
+    """Return 2 ** (1 - m), the smallest p that m subjects can give.
+
+    No exact test that treats the two arms alike (flipping signs of whole subjects) reaches lower, and a bootstrap
+    of three videos that all agree would else claim p = 1e-4.
+    """
+    return 2.0 ** (1 - num_subjects)
 
 
 def holm(p):

@@ -55,6 +55,7 @@ def test_table_s1_has_every_pair_at_the_points_that_its_frames_can_show(drawn):
     notes, numbers = rows(drawn[0] / "figures" / "table_s1.csv")
     assert [row["at"] for row in numbers] == ["0.1"] * 45
     assert any("Not shown at 0.001, 0.01 false positives a frame: less than one in all 12 frames" in n for n in notes)
+    assert any("Only 3 test subjects" in note and "no p can be under 0.25" in note for note in notes)
 
 
 def test_drawing_again_trains_nothing_and_gives_the_same_files(drawn):

@@ -11,8 +11,8 @@ from repro.runs import Data, Run
 @pytest.fixture
 def build(monkeypatch):
     """Return a function from an arm to its network and caveats; five layers count as filled, by nothing."""
-    monkeypatch.setattr(networks, "fitting_layers", lambda model, source: ("conv1", "conv2", "conv3", "conv4", "conv5"))
-    monkeypatch.setattr(networks, "load_imagenet", lambda model, source, layers: layers)
+    monkeypatch.setattr(networks, "fitting_layers", lambda *_: ("conv1", "conv2", "conv3", "conv4", "conv5"))
+    monkeypatch.setattr(networks, "load_imagenet", lambda *_, layers: layers)
     settings = load_profile("smoke", ["network.fc_units=400", "training.init=msra"]).settings("polyp")
 
     def prepare(arm):

@@ -1,28 +1,15 @@
 import numpy as np
 import pytest
 
-from data_prep.candidates.edges import Edges
 from data_prep.candidates.rays import boxes_of, cast_rays, settle
 from data_prep.candidates.voting import accumulate, find_maxima
 
 SHAPE = (202, 288)
 
 
-def _both_sides(points, inward):
-    points, inward = np.float32(points), np.float32(inward)
-    return Edges(np.concatenate([points, points]), np.concatenate([inward, -inward]))
-
-
-def _ellipse(row, column, half_height, half_width, count):
-    angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
-    points = np.column_stack([row + half_height * np.sin(angle), column + half_width * np.cos(angle)])
-    normals = np.column_stack([np.sin(angle) / half_height, np.cos(angle) / half_width])
-    return points, -normals / np.linalg.norm(normals, axis=1, keepdims=True)
-
-
-def test_score_counts_the_rays_that_meet_a_voter():
-    points, inward = _ellipse(100, 140, 21, 21, 96)
-    edges = _both_sides(points, inward)
+def test_score_counts_the_rays_that_meet_a_voter(both_sides, ellipse):
+    points, inward = ellipse(100, 140, 21, 21, 96)
+    edges = both_sides(points, inward)
     weights = np.r_[np.ones(96), np.zeros(96)]
     centre, radius = np.float32([[100, 140]]), np.float32([21])
     whole, reach = cast_rays(edges, weights, centre, radius)
@@ -40,17 +27,17 @@ def test_score_counts_the_rays_that_meet_a_voter():
     assert half.mean() == pytest.approx(0.5, abs=1e-3)
 
 
-def test_a_ray_takes_its_best_voter_not_its_last():
+def test_a_ray_takes_its_best_voter_not_its_last(both_sides):
     points = np.array([[100.0, 161.0], [100.5, 160.0]])
-    edges = _both_sides(points, [[0, -1], [0, -1]])
+    edges = both_sides(points, [[0, -1], [0, -1]])
     strong_first, _ = cast_rays(edges, np.array([0.9, 0.3, 0, 0]), np.float32([[100, 140]]), np.float32([21]))
     strong_last, _ = cast_rays(edges, np.array([0.3, 0.9, 0, 0]), np.float32([[100, 140]]), np.float32([21]))
     assert strong_first.max() == pytest.approx(0.9, rel=0.02)
     assert strong_last.max() == pytest.approx(0.9, rel=0.02)
 
 
-def test_the_best_candidate_settles_in_an_oval():
-    edges = _both_sides(*_ellipse(90, 120, 20, 34, 80))
+def test_the_best_candidate_settles_in_an_oval(both_sides, ellipse):
+    edges = both_sides(*ellipse(90, 120, 20, 34, 80))
     weights = np.r_[np.full(80, 0.8), np.full(80, 0.1)]
     first, radii = find_maxima(accumulate(edges, weights, SHAPE), 10)
     # Votes are highest in the ends of an oval, more than 20 px off its centre.
@@ -63,8 +50,8 @@ def test_the_best_candidate_settles_in_an_oval():
     np.testing.assert_allclose(centres[best], [90, 120], atol=5)
 
 
-def test_nothing_moves_where_nothing_votes():
-    edges = _both_sides(*_ellipse(90, 120, 20, 34, 80))
+def test_nothing_moves_where_nothing_votes(both_sides, ellipse):
+    edges = both_sides(*ellipse(90, 120, 20, 34, 80))
     centres, _, scores = settle(edges, np.ones(160), np.float32([[30, 250]]), np.float32([14]))
     np.testing.assert_allclose(centres, [[30, 250]], atol=1e-3)
     assert scores.tolist() == [0]

@@ -1,21 +1,9 @@
 import numpy as np
+import pytest
 
-from data_prep.candidates.edges import Edges
 from data_prep.candidates.voting import accumulate, find_maxima
 
 SHAPE = (202, 288)
-
-
-def _both_sides(points, inward):
-    points, inward = np.float32(points), np.float32(inward)
-    return Edges(np.concatenate([points, points]), np.concatenate([inward, -inward]))
-
-
-def _ellipse(row, column, half_height, half_width, count):
-    angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
-    points = np.column_stack([row + half_height * np.sin(angle), column + half_width * np.cos(angle)])
-    normals = np.column_stack([np.sin(angle) / half_height, np.cos(angle) / half_width])
-    return points, -normals / np.linalg.norm(normals, axis=1, keepdims=True)
 
 
 def _fold(row, count):
@@ -26,14 +14,15 @@ def _fold(row, count):
     return np.concatenate([upper, lower]), np.repeat([[1, 0], [-1, 0]], count, axis=0)
 
 
-def _disc_and_fold():
-    disc, towards = _ellipse(60, 100, 22, 22, 46)
+@pytest.fixture
+def disc_and_fold(both_sides, ellipse):
+    disc, towards = ellipse(60, 100, 22, 22, 46)
     fold, into = _fold(150, 80)
-    return _both_sides(np.concatenate([disc, fold]), np.concatenate([towards, into]))
+    return both_sides(np.concatenate([disc, fold]), np.concatenate([towards, into]))
 
 
-def test_disc_beats_a_longer_straight_fold():
-    edges = _disc_and_fold()
+def test_disc_beats_a_longer_straight_fold(disc_and_fold):
+    edges = disc_and_fold
     weights = np.ones(len(edges.points))
     votes = accumulate(edges, weights, SHAPE)
     centres, _ = find_maxima(votes, 10)
@@ -43,11 +32,11 @@ def test_disc_beats_a_longer_straight_fold():
     assert best[50, 20:80].max() < 0.2 * best[20, 33]
 
 
-def test_maxima_spread_and_come_by_falling_votes():
+def test_maxima_spread_and_come_by_falling_votes(both_sides):
     rng = np.random.default_rng(3)
     angle = rng.uniform(0, 2 * np.pi, 400)
     points = rng.uniform((0, 0), SHAPE, (400, 2))
-    edges = _both_sides(points, np.column_stack([np.sin(angle), np.cos(angle)]))
+    edges = both_sides(points, np.column_stack([np.sin(angle), np.cos(angle)]))
     votes = accumulate(edges, rng.uniform(size=800), SHAPE)
     centres, radii = find_maxima(votes, 10)
     assert 3 < len(centres) <= 10
@@ -69,8 +58,8 @@ def test_a_small_polyp_on_a_large_one_stays_a_candidate():
     assert radii.tolist() == [100, 9, 9]
 
 
-def test_no_voters_no_maxima():
-    edges = _both_sides(np.zeros((0, 2)), np.zeros((0, 2)))
+def test_no_voters_no_maxima(both_sides):
+    edges = both_sides(np.zeros((0, 2)), np.zeros((0, 2)))
     centres, radii = find_maxima(accumulate(edges, np.zeros(0), SHAPE), 10)
     assert centres.shape == (0, 2)
     assert radii.shape == (0,)
