@@ -43,7 +43,8 @@ def draw(found, by_depth, by_amount, options, data):
     """Draw both panels and write every point."""
     figure, axes = plotting.subplots(columns=2, width_in=7.5, height_in=7)
     _, left_out = command.resolvable(POINTS, next(iter(found.values()))[0])
-    notes, rows = command.caption(found.values(), options, BARS, left_out), []
+    others = "Pale, without bars: the seeds after the first." if len(options.seeds) > 1 else ""
+    notes, rows = command.caption(found.values(), options, BARS, others, left_out), []
     titles = ("by depth of fine-tuning", "by share of the training videos")
     for ax, keys, panel, title in zip(axes, (by_depth, by_amount), "ab", titles, strict=True):
         firsts = [key for key in keys if key[2] == options.seeds[0]]

@@ -59,7 +59,7 @@ def draw_froc(ax, fp_per_image, sensitivity, label, arm, fraction=1.0, unit="fra
     fp_per_image, sensitivity : array of shape (points,)
         As `repro.evaluation.froc_curve` returns them.
     label : str or None
-        None keeps the curve out of the legend.
+        None for one more run of an arm that has its label: out of the legend, pale, without markers.
     arm : str
         A key of `ARM_STYLES`.
     fraction : float
@@ -245,6 +245,8 @@ def _from_left(x, y, left):
 def _draw_steps(ax, x, y, label, arm, fraction):
     style = _style(arm) | {"linewidth": max(2 * fraction**0.5, 0.6), "markersize": 5}
     style["fillstyle"] = "full" if fraction == 1 else "left" if fraction >= 0.5 else "none"
+    if label is None:
+        style |= {"marker": "", "alpha": 0.35}
     # Markers at equal distances along the drawn line, as a share of the axes' diagonal.
     ax.plot(x, y, label=label, drawstyle="steps-post", markevery=0.12, **style)
     ax.plot(x[-1:], y[-1:], ".", color=style["color"], markersize=6)

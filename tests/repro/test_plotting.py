@@ -63,6 +63,14 @@ def test_less_data_is_thinner_and_hollower(ax):
     assert len({line.get_color() for line in lines}) == 1
 
 
+def test_a_further_seed_is_pale_and_out_of_the_legend(ax):
+    plotting.draw_froc(ax, [0, 1, 2], [0, 0.5, 0.6], "FT:only fc8", "fc8")
+    plotting.draw_froc(ax, [0, 1, 2], [0, 0.4, 0.7], None, "fc8")
+    first, _, second, _ = ax.lines
+    assert (first.get_alpha(), second.get_alpha(), second.get_marker()) == (None, 0.35, "")
+    assert ax.get_legend_handles_labels()[1] == ["FT:only fc8"]
+
+
 @pytest.mark.parametrize(("log", "at"), [(True, 0.01), (False, 3)])
 def test_bars_of_arms_and_kinds_stand_apart_on_paper(ax, log, at):
     """No two of 10 arms x 2 kinds come closer than 2 points, on a log and on a linear axis."""
