@@ -45,7 +45,7 @@ def train_arm(run, model, patches, validation):
         The `repro.training.History`, as plain values.
     """
     plan = Plan(**run.settings["training"])
-    return asdict(train(model, layer_rates(run.arm), patches, validation, plan, run.seed))
+    return asdict(train(model, patches, validation, layer_rates(run.arm), plan, run.seed))
 
 
 def _caveats(arm, filled):

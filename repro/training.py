@@ -35,18 +35,18 @@ class TrainingDivergedError(FloatingPointError):
     """Loss or weights are not finite: there is no network to report."""
 
 
-def train(model, rates, patches, validation, plan, seed):
+def train(model, patches, validation, rates, plan, seed):
     """Train a network until its validation AUC stops rising; the model then holds its best weights.
 
     Parameters
     ----------
     model : keras.Model
         Takes uint8 patches, ends in logits; frozen as `rates` says (`repro.finetune.trainable_until`).
-    rates : dict of str to float
-        Learning rate of each layer, as `repro.finetune.layer_rates` gives it.
     patches, validation : data_prep.patches.PatchTable
         With labels from 0; no subject may stand in both. The AUC takes class 0 against all others together, as the
         paper does for the three classes of the carotid application.
+    rates : dict of str to float
+        Learning rate of each layer, as `repro.finetune.layer_rates` gives it.
     plan : repro.profiles.Plan
     seed : int
         Orders the patches. The same seed on the same machine and backend gives the same weights to the bit.

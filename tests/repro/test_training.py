@@ -64,7 +64,7 @@ def weights_by_layer(model):
 def test_frozen_layers_are_equal_to_the_bit_and_every_other_moved(arm):
     model = alexnet(arm)
     before = weights_by_layer(model)
-    train(model, layer_rates(arm), Squares(10), Squares(6, seed=1), Plan(10, 1, 1), seed=0)
+    train(model, Squares(10), Squares(6, seed=1), layer_rates(arm), Plan(10, 1, 1), seed=0)
     for name, weights in weights_by_layer(model).items():
         same = [np.array_equal(old, new) for old, new in zip(before[name], weights, strict=True)]
         assert same == ([True, True] if layer_rates(arm)[name] == 0 else [False, False]), name
@@ -73,7 +73,7 @@ def test_frozen_layers_are_equal_to_the_bit_and_every_other_moved(arm):
 def test_the_same_seed_gives_the_same_weights_and_another_does_not():
     def once(seed):
         model = alexnet("conv5", seed)
-        history = train(model, layer_rates("conv5"), Squares(23), Squares(9, seed=1), Plan(10, 2, 2), seed)
+        history = train(model, Squares(23), Squares(9, seed=1), layer_rates("conv5"), Plan(10, 2, 2), seed)
         return model.get_weights(), [entry["loss"] for entry in history.epochs]
 
     (first, loss), (again, loss_again), (other, loss_other) = once(4), once(4), once(5)
@@ -84,7 +84,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not():
 
 def test_it_learns():
     model = dense()
-    history = train(model, RATES, Points(200), Points(60, seed=1), Plan(20, 8, 8), seed=0)
+    history = train(model, Points(200), Points(60, seed=1), RATES, Plan(20, 8, 8), seed=0)
     assert history.epochs[-1]["loss"] < 0.5 * history.epochs[0]["loss"]
     assert history.epochs[-1]["auc"] > 0.95
 
@@ -94,7 +94,7 @@ def test_the_best_epoch_s_weights_are_kept_and_patience_ends_training(monkeypatc
     seen, aucs = [], iter([0.6, 0.9, 0.7, 0.9, 0.8, 1.0])
     model = dense()
     monkeypatch.setattr("repro.training.auc", lambda *_: seen.append(model.get_weights()) or next(aucs))
-    history = train(model, RATES, Points(40), Points(10, seed=1), Plan(10, 9, 3), seed=0)
+    history = train(model, Points(40), Points(10, seed=1), RATES, Plan(10, 9, 3), seed=0)
     assert [entry["auc"] for entry in history.epochs] == [0.6, 0.9, 0.7, 0.9, 0.8]
     assert history.best_epoch == 2
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), seen[1], strict=True))
@@ -106,7 +106,7 @@ def test_every_patch_is_seen_once_an_epoch():
     points, asked = Points(23), []
     cut = points.cut
     points.cut = lambda rows: asked.append(np.array(rows)) or cut(rows)
-    train(dense(), RATES, points, Points(10, seed=1), Plan(10, 2, 2), seed=0)
+    train(dense(), points, Points(10, seed=1), RATES, Plan(10, 2, 2), seed=0)
     assert [len(rows) for rows in asked] == [10, 10, 3] * 2
     first, second = np.concatenate(asked[:3]), np.concatenate(asked[3:])
     assert sorted(first) == sorted(second) == list(range(23))
@@ -120,14 +120,14 @@ def test_the_rate_falls_after_each_epoch_with_a_smaller_last_batch(monkeypatch):
         "repro.training.auc",
         lambda *_: rates.append([float(o.learning_rate) for o in model.optimizer.optimizers]) or 0.5,
     )
-    train(model, RATES, Points(23), Points(10, seed=1), Plan(10, 3, 3), seed=0)
+    train(model, Points(23), Points(10, seed=1), RATES, Plan(10, 3, 3), seed=0)
     # After an epoch's last step the schedule already stands at the next epoch.
     np.testing.assert_allclose(rates, [[0.05 * 0.95**k, 0.1 * 0.95**k] for k in (1, 2, 3)], rtol=1e-6)
 
 
 def test_checks_between_epochs_are_even_in_the_logarithm():
     plan = Plan(10, 5, 5, checks_per_decade=3)
-    history = train(dense(), RATES, Points(60), Points(20, seed=1), plan, seed=0)
+    history = train(dense(), Points(60), Points(20, seed=1), RATES, plan, seed=0)
     assert [check["batches"] for check in history.checks] == [1, 2, 5, 10, 22]
     assert all(0 <= check["auc"] <= 1 for check in history.checks)
 
@@ -138,13 +138,13 @@ def test_three_classes_are_merged_for_the_auc():
     points, held = Points(50), Points(30, seed=1)
     for part in (points, held):
         part.labels = np.where(part.labels == 1, 1 + (part.x[:, 1] > 0), 0)
-    history = train(model, {"b": 0.2}, points, held, Plan(10, 6, 6), seed=0)
+    history = train(model, points, held, {"b": 0.2}, Plan(10, 6, 6), seed=0)
     assert history.epochs[-1]["auc"] > 0.95
 
 
 def test_a_loss_that_is_not_finite_is_an_error():
     with pytest.raises(TrainingDivergedError, match=r"The loss is (nan|inf) after \d+ mini-batches"):
-        train(dense(), {"a": 1e30, "b": 1e30}, Points(60), Points(20, seed=1), Plan(10, 5, 5), seed=0)
+        train(dense(), Points(60), Points(20, seed=1), {"a": 1e30, "b": 1e30}, Plan(10, 5, 5), seed=0)
 
 
 def test_probabilities_are_the_softmax_of_the_logits_whatever_the_batch():

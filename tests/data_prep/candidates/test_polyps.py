@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from skimage.draw import ellipse
 
+from data_prep.candidates import polyps
 from data_prep.candidates.edges import Edges
-from data_prep.candidates.forests import Sides
+from data_prep.candidates.forests import INWARD, Sides
 from data_prep.candidates.polyps import elect, fit_detector, hit
 from data_prep.cohort import Image, Subject
 
@@ -138,6 +139,39 @@ def test_hit_names_the_lesion_under_each_point():
     assert hit(np.array(points), truth).tolist() == [1, 1, -1, 7, -1, -1, -1, -1]
     assert hit(np.zeros((0, 2), np.float32), truth).shape == (0,)
     assert hit(np.float32(points), truth).dtype == np.int32
+
+
+@pytest.fixture
+def learnt(monkeypatch):
+    """Return what the forests would learn from: the sides and classes of every frame."""
+    frames = []
+
+    def note(sides, classes, *_):
+        frames.extend(zip(sides, classes, strict=True))
+        return None, None
+
+    monkeypatch.setattr(polyps, "fit_stages", note)
+    return frames
+
+
+def test_each_frame_is_learnt_from_at_both_sizes(learnt):
+    """At half size, with a rim of half a frame's width, the boundary lies round the centre at half the distance."""
+    fit_detector([_subject(0), _subject(1)], seed=0, most_frames=2)
+    assert len(learnt) == 2 * 2
+    (centre, size), _ = _shape(0, 0)
+    for (sides, classes), factor in zip(learnt, (1, 2), strict=False):
+        boundary = sides.edges.points[classes == INWARD] * sides.scale
+        rim = WIDTH // factor * (factor - 1) / 2
+        away = (boundary - rim - centre / factor) / (np.array(size) / factor)
+        assert np.abs(np.hypot(*away.T) - 1).max() < 0.1 * factor
+        assert len(np.unique(np.floor(np.arctan2(*away.T) * 4 / np.pi))) == 8  # all round
+
+
+@pytest.mark.parametrize(("most", "frames"), [(1, 3), (7, 6), (100, 12)])
+def test_frames_are_dealt_evenly_among_subjects(learnt, most, frames):
+    """3 subjects with 4 frames each, every one of which is seen twice."""
+    fit_detector([_subject(k) for k in range(3)], seed=0, most_frames=most)
+    assert len(learnt) == 2 * frames
 
 
 def test_what_cannot_be_learnt_from_is_refused():
