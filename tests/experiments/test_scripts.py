@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from data_prep.cohort import Cohort, Image, Subject
 from experiments import command, fig_polyp_examples, fig_polyp_froc, table_s1
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +42,29 @@ def test_a_script_writes_its_three_files_with_the_caveats(drawn, stem):
     notes, numbers = rows(figures / f"{stem}.csv")
     assert numbers
     assert any("phantom" in note for note in notes)
+
+
+def truth_with(*boxes):
+    """Return a truth map of 50x70 pixels with a lesion in each box."""
+    truth = np.zeros((50, 70), np.int32)
+    for number, (top, left, height, width) in enumerate(boxes, start=1):
+        truth[top : top + height, left : left + width] = number
+    return truth
+
+
+def test_the_gallery_shows_polyps_that_are_seen_whole_where_there_are_any():
+    """A view is 1.6 times the box: one of 20 pixels needs more than 6 on each side."""
+    cut, whole, both = (
+        truth_with((0, 30, 9, 10)),
+        truth_with((15, 7, 11, 20)),
+        truth_with((5, 44, 6, 20), (15, 7, 11, 20)),
+    )
+    one = Subject("one", tuple(Image(str(k), None, lambda truth=truth: truth) for k, truth in enumerate((cut, whole))))
+    two = Subject("two", (Image("0", None, lambda: both), Image("1", None, lambda: truth_with())))
+    three = Subject("three", (Image("0", None, lambda: cut),))
+    picked = fig_polyp_examples.pick(Cohort("c", (one, two, three)), 3)
+    found = {(subject.name, image.name, lesion.number) for subject, image, lesion in picked}
+    assert found == {("one", "1", 1), ("two", "0", 2), ("three", "0", 1)}
 
 
 def test_figure_2_has_every_arm_and_amount(drawn):
