@@ -139,8 +139,18 @@ def test_make_commands_of_the_readme_exist(line):
     subprocess.run([*line.split(), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
 
 
+def test_make_figures_draws_what_the_scripts_draw(drawn, tmp_path):
+    """On the smoke profile, from the runs that are done: that it installs is seen by whoever runs this with make."""
+    if not (ROOT / ".venv" / "ready").is_file():
+        pytest.skip("make figures would install an environment; run the tests with make test")
+    arguments = ["--profile", "smoke", "--results", str(drawn[0] / "results"), "--figures", str(tmp_path)]
+    subprocess.run(["make", "figures", f"ARGS={' '.join(arguments)}"], cwd=ROOT, check=True, capture_output=True)
+    made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert made == {path.name: path.read_bytes() for path in (drawn[0] / "figures").iterdir()}
+
+
 @pytest.mark.parametrize("line", [line for line in COMMANDS if "experiments/" in line])
-def test_scripts_of_the_readme_run(line, drawn):
+def test_scripts_of_the_readme_run(line, drawn, tmp_path):
     """As written, but for the profile, and for data sets that are not here."""
     words = line.split()
     script = next(script for script in SCRIPTS if words[1] == f"experiments/{script.__name__.split('.')[-1]}.py")
@@ -150,4 +160,5 @@ def test_scripts_of_the_readme_run(line, drawn):
         arguments[arguments.index("--data") + 1] = str(phantom)
     if "--weights" in arguments:
         pytest.skip("needs a file of weights that pip cannot bring")
-    script.main([*arguments, *drawn[1]])
+    script.main([*arguments, *drawn[1], "--figures", str(tmp_path)])
+    assert len(list(tmp_path.iterdir())) == 3
