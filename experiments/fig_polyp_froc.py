@@ -42,7 +42,7 @@ def main(arguments=None):
 def draw(found, by_depth, by_amount, options, data):
     """Draw both panels and write every point."""
     figure, axes = plotting.subplots(columns=2, width_in=7.5, height_in=7)
-    _, left_out = command.resolvable(POINTS, next(iter(found.values()))[0])
+    at, left_out = command.resolvable(POINTS, next(iter(found.values()))[0])
     others = "Pale, without bars: the seeds after the first." if len(options.seeds) > 1 else ""
     notes, rows = command.caption(found.values(), options, BARS, others, left_out), []
     titles = ("by depth of fine-tuning", "by share of the training videos")
@@ -50,13 +50,13 @@ def draw(found, by_depth, by_amount, options, data):
         firsts = [key for key in keys if key[2] == options.seeds[0]]
         for key in keys:
             place = (firsts.index(key), len(firsts)) if key in firsts else None
-            rows += [{"panel": panel} | row for row in draw_run(ax, key, found[key][0], place)]
+            rows += [{"panel": panel} | row for row in draw_run(ax, key, found[key][0], at, place)]
         plotting.finish(ax, f"({panel}) {title}", notes if panel == "a" else "")
     figure.suptitle(f"Figure 2: polyp detection. {command.title(options, data)}")
     command.save(figure, options, data, "fig_polyp_froc", rows, notes)
 
 
-def draw_run(ax, key, detections, place):
+def draw_run(ax, key, detections, at, place):
     """Draw a run's curve, and where it has a place among the first seed's, its intervals; return its numbers."""
     arm, fraction, seed = key
     fp_per_frame, sensitivity, _ = curve(detections)
@@ -67,7 +67,6 @@ def draw_run(ax, key, detections, place):
         entry | {"kind": "curve", "fp_per_frame": x, "sensitivity": y}
         for x, y in zip(fp_per_frame, sensitivity, strict=True)
     ]
-    at, _ = command.resolvable(POINTS, detections)
     for kind in ("idca", "bootstrap"):
         found = froc_interval(detections, at, kind)
         if place:

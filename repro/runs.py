@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from repro.evaluation.froc import Detections
+from repro.files import replacing
 
 RESULTS_VERSION = 1
 """Raised by hand when a change of the code moves numbers, so that results made before it are made again."""
@@ -159,7 +160,7 @@ def load(run, results):
 
 
 def write_atomically(path, write):
-    """Write a file under a temporary name and rename it, so that no one ever sees half of it.
+    """Write a file that appears complete or not at all, and is on the disk then.
 
     Parameters
     ----------
@@ -167,13 +168,10 @@ def write_atomically(path, write):
     write : callable
         Takes the file, open for bytes.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp{os.getpid()}")
-    with temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         write(file)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
     for left_behind in path.parent.glob(f"{path.name}.tmp*"):
         left_behind.unlink(missing_ok=True)
 

@@ -7,9 +7,10 @@ import sys
 import tarfile
 import tempfile
 import urllib.request
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from repro.files import replacing
 
 # Takes the place of setuptools while pip downloads: before pip keeps a source archive it asks the build backend for
 # the archive's name and version, and setuptools would run the archive's setup.py to tell. This one just tells.
@@ -68,18 +69,6 @@ def require(path, checksum):
         raise ValueError(
             f"{path} is not the file that is pinned: damaged, or another version. Expected {checksum}. Get it again."
         )
-
-
-@contextmanager
-def replacing(path):
-    """Give a temporary path beside `path` that takes its place at the end, so that no half-written file is seen."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def fetch_url(url, checksum, target):

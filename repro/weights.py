@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from repro.alexnet import LAYERS
-from repro.weight_cache import Package, cache_folder, fetch_member, fetch_url, matches, replacing, require, take_member
+from repro.files import replacing
+from repro.weight_cache import Package, cache_folder, fetch_member, fetch_url, matches, require, take_member
 from repro.weight_files import read_caffemodel, read_lpips, read_torch
 
 __all__ = ["SOURCES", "Source", "fitting_layers", "load_imagenet", "prepare", "read_caffemodel", "read_torch"]
