@@ -32,7 +32,7 @@ class Lesion:
 
 @dataclass(frozen=True)
 class Image:
-    """One frame, read on demand.
+    """A colonoscopy frame and where its polyps are, read on demand.
 
     Attributes
     ----------
@@ -51,11 +51,57 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """A colonoscopy frame that is informative or not, read on demand.
+
+    Attributes
+    ----------
+    name : str
+        Unique within its subject.
+    read_pixels : callable
+        As an `Image`'s.
+    informative : bool
+        Whether enough of the mucosa can be seen.
+    """
+
+    name: str
+    read_pixels: Callable[[], np.ndarray]
+    informative: bool
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A longitudinal B-mode image of a carotid artery with the interfaces of its far wall, read on demand.
+
+    Attributes
+    ----------
+    name : str
+        Unique within its subject.
+    read_pixels : callable
+        Returns an ndarray of shape (height, width), uint8, grey. Must pickle.
+    read_interfaces : callable
+        Returns an ndarray of shape (2, width), float64: the rows of LI and MA in every column, in pixels, 0 at the
+        centre of the top row; NaN where they were not delineated. MA lies below LI. Must pickle.
+    mm_per_pixel : float
+        Side of a pixel, which is square.
+    rois : tuple of tuple of int
+        Regions of interest: top row, left column, height, width, in pixels; each holds both interfaces in all of
+        its columns.
+    """
+
+    name: str
+    read_pixels: Callable[[], np.ndarray]
+    read_interfaces: Callable[[], np.ndarray]
+    mm_per_pixel: float
+    rois: tuple[tuple[int, int, int, int], ...]
+
+
+@dataclass(frozen=True)
 class Subject:
     """A patient or a video: what is split, resampled and counted as independent."""
 
     name: str
-    images: tuple[Image, ...]
+    images: tuple[Image | Frame | Scan, ...]
 
 
 @dataclass(frozen=True)
@@ -70,11 +116,18 @@ class Cohort:
     caveats : tuple of str
         What a reader of a result must know of these data (phantoms, no identity of subjects);
         printed beside every number drawn from them.
+    test : tuple of str
+        Subjects that the data set's own split tests with; empty where it has none.
+    anonymous : bool
+        Whether the data set does not say which images belong to one subject, so that frames of one patient may
+        stand on two sides of a split.
     """
 
     name: str
     subjects: tuple[Subject, ...]
     caveats: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    anonymous: bool = False
 
     def __post_init__(self):
         names = [subject.name for subject in self.subjects]
@@ -83,6 +136,12 @@ class Cohort:
             raise ValueError(
                 f"{self.name}: each subject must have a name of its own. Received twice: {doubled}. "
                 "Put all images of a subject into one Subject."
+            )
+        strangers = sorted(set(self.test) - set(names))
+        if strangers or (self.test and set(self.test) == set(names)):
+            raise ValueError(
+                f"{self.name}: the split of a data set tests with some of its subjects, not all. "
+                f"Received {len(self.test)} of {len(names)}, unknown: {strangers}."
             )
 
 

@@ -7,9 +7,6 @@ and `colon_shading` lights it. Everything follows from the seed and the video's 
 
 import csv
 import json
-import os
-import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -25,6 +22,7 @@ from data_prep.phantoms.colon_shading import develop, draw_look, shade
 from data_prep.phantoms.colon_tracing import trace
 from data_prep.phantoms.colon_truth import find_spoilt, truth_map
 from data_prep.phantoms.colon_wall import build_wall
+from data_prep.phantoms.folders import appearing
 
 NAME = "Colonoscopy phantom"
 CAVEAT = "phantom: ray-traced colons, not patients; no clinical claim follows from these numbers"
@@ -181,8 +179,7 @@ def write(phantom, folder, progress=None, jobs=1):
     ----------
     phantom : ColonoscopyPhantom
     folder : path-like
-        Must not exist yet, or be empty. It appears complete or not at all: frames go to a temporary folder
-        beside it (`.NAME.partial-...`, left behind by a kill), which is renamed at the end.
+        Must not exist yet, or be empty. It appears complete or not at all (`data_prep.phantoms.folders`).
     progress : callable, optional
         Called after each video with the videos written and their total.
     jobs : int
@@ -198,18 +195,9 @@ def write(phantom, folder, progress=None, jobs=1):
     FileExistsError
         If the folder holds anything.
     """
-    folder = Path(folder).absolute()
-    if folder.exists() and any(folder.iterdir()):
-        raise FileExistsError(f"Expected a new or an empty folder. Received: {folder}. Remove it or name another.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partly = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
-    try:
+    with appearing(folder) as partly:
         _write_videos(phantom, partly, progress, jobs)
-        os.chmod(partly, 0o755)
-        os.replace(partly, folder)
-    finally:
-        shutil.rmtree(partly, ignore_errors=True)
-    return folder
+    return Path(folder).absolute()
 
 
 def _write_videos(phantom, folder, progress, jobs):

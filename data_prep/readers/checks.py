@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from dataclasses import fields
 from pathlib import Path
 
 from data_prep.readers.colonoscopy import read_colonoscopy
@@ -53,18 +54,23 @@ def fingerprint(folder, read=read_colonoscopy):
     Returns
     -------
     str
-        16 hexadecimal digits of BLAKE2b over subjects, images, their files' names and contents. Where the folder
-        lies does not count, nor do files that are not read (contours, read-me files).
+        16 hexadecimal digits of BLAKE2b over subjects, images, their files' names and contents, what else is known of
+        each image (its label, its scale), and the data set's own split. Where the folder lies does not count, nor
+        do files that are not read (contours, read-me files).
     """
     root = Path(folder).resolve()
     digest = hashlib.blake2b(digest_size=8)
     content = functools.cache(_content)  # all frames of a video share one file
-    for subject in read(folder).subjects:
+    cohort = read(folder)
+    for subject in cohort.subjects:
         for image in subject.images:
-            for path in _sources(image):
+            sources, known = _sources(image)
+            for path in sources:
                 name = path.relative_to(root).as_posix()
                 digest.update(f"{subject.name}\0{image.name}\0{name}\0".encode())
                 digest.update(content(path))
+            digest.update("".join(f"{value!r}\0" for value in known).encode())
+    digest.update("\0".join(cohort.test).encode())
     return digest.hexdigest()
 
 
@@ -80,8 +86,10 @@ def _faults(subject, image):
 
 
 def _sources(image):
-    """Return the files behind an image: the paths handed to its two readers."""
-    return [part for read in (image.read_pixels, image.read_truth) for part in read.args if isinstance(part, Path)]
+    """Return the files behind an image, the paths handed to its readers, and what else is known of it."""
+    values = [getattr(image, field.name) for field in fields(image) if field.name != "name"]
+    paths = [part for value in values if callable(value) for part in value.args if isinstance(part, Path)]
+    return paths, [value for value in values if not callable(value)]
 
 
 def _content(path):
