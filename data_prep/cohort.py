@@ -4,6 +4,7 @@ A cohort holds subjects (patients or videos), a subject holds images in their or
 pixels and its truth when asked. Nothing here keeps pixels in memory.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -131,7 +132,7 @@ class Cohort:
 
     def __post_init__(self):
         names = [subject.name for subject in self.subjects]
-        doubled = sorted({name for name in names if names.count(name) > 1})
+        doubled = sorted(name for name, times in Counter(names).items() if times > 1)
         if doubled:
             raise ValueError(
                 f"{self.name}: each subject must have a name of its own. Received twice: {doubled}. "

@@ -162,6 +162,29 @@ def views(image, box, scales=(1.0, 1.2, 1.5), shift=0.1, orientations=8, size=22
     return patches
 
 
+def random_crops(shape, number, side, draw):
+    """Draw square boxes that lie within an image, each place alike.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Height and width of the image, in pixels.
+    number : int
+    side : float
+        Of a box, in pixels; at most the image's shorter side.
+    draw : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of shape (number, 4), float32
+        Top, left, height, width, the first two whole numbers.
+    """
+    if not 0 < side <= min(shape):
+        raise ValueError(f"Crops must fit into the image of {tuple(shape)} pixels. Received: a side of {side}.")
+    corners = draw.integers(0, np.floor(np.asarray(shape) - side).astype(int) + 1, (number, 2))
+    return np.column_stack([corners, np.full((number, 2), side)]).astype(np.float32)
+
+
 def _cut_into(patches, slots, pixels, boxes, view, grid):
     """Fill `patches[slots]` with the given views of boxes of one image; orientations share one resize."""
     scale, translation, orientation = grid.locate(view)

@@ -40,6 +40,26 @@ def split(subjects, share, seed):
     return tuple(sorted(names[number:])), tuple(sorted(names[:number]))
 
 
+def train_test(cohort, share, seed):
+    """Divide a cohort as its data set does, or by a split of its subjects.
+
+    Parameters
+    ----------
+    cohort : data_prep.cohort.Cohort
+    share, seed
+        As for `split`; without effect where the data set has a split of its own.
+
+    Returns
+    -------
+    train, test : tuple of str
+        Sorted names.
+    """
+    names = [subject.name for subject in cohort.subjects]
+    if cohort.test:
+        return tuple(sorted(set(names) - set(cohort.test))), tuple(sorted(cohort.test))
+    return split(names, share, seed)
+
+
 def fraction(subjects, share, seed):
     """Keep a share of the subjects, whole, for Figure 2 b (100, 50 and 25 % of the training set).
 

@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import sys
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -63,28 +64,65 @@ def run_script(main):
 
 
 def colonoscopy(options):
-    """Return the colonoscopy frames that the options name: a user's folder, or phantoms, made when needed.
+    """Return the colonoscopy frames with polyps that the options name; see `_data`."""
+    from data_prep.phantoms import colonoscopy as phantoms
+    from data_prep.readers import read_colonoscopy
+
+    phantom = phantoms.ColonoscopyPhantom(**vars(options.profile.colonoscopy_phantom))
+    return _data(options, read_colonoscopy, phantoms.write, phantom)
+
+
+def procedures(options):
+    """Return the informative and uninformative frames that the options name; see `_data`."""
+    from data_prep.phantoms import procedures as phantoms
+    from data_prep.readers import read_frames
+
+    phantom = phantoms.ProcedurePhantom(**vars(options.profile.procedure_phantom))
+    return _data(options, read_frames, phantoms.write, phantom)
+
+
+def carotid(options):
+    """Return the carotid ultrasound that the options name; see `_data`."""
+    from data_prep.phantoms import carotid as phantoms
+    from data_prep.readers import read_carotid
+
+    phantom = phantoms.CarotidPhantom(**vars(options.profile.carotid_phantom))
+    return _data(options, read_carotid, phantoms.write, phantom)
+
+
+def _data(options, read, write, phantom):
+    """Describe a user's folder, or that of phantoms, made when needed.
 
     Parameters
     ----------
     options : argparse.Namespace
         As `parse` returns it.
+    read : callable
+        From the folder to a Cohort.
+    write : callable
+        Writes the phantom into a folder; the module it comes from gives the folder its name.
+    phantom : dataclass
 
     Returns
     -------
     repro.runs.Data
     """
-    from data_prep.phantoms import colonoscopy as phantoms
-    from data_prep.readers import fingerprint, read_colonoscopy
+    from data_prep.readers import fingerprint
 
     folder = options.data
     if folder is None:
-        phantom = phantoms.ColonoscopyPhantom(**vars(options.profile.colonoscopy_phantom))
-        folder = options.results / "phantoms" / f"colonoscopy_{digest(vars(phantom))}"
+        kind = write.__module__.rpartition(".")[2]
+        folder = options.results / "phantoms" / f"{kind}_{digest(vars(phantom))}"
         if not folder.is_dir():
-            with tqdm(total=phantom.num_videos, desc="phantoms", unit="video", disable=None) as bar:
-                phantoms.write(phantom, folder, lambda *_: bar.update(), jobs=-1)
-    return Data(read_colonoscopy(folder).name, str(folder), fingerprint(folder))
+            with tqdm(desc="phantoms", unit="subject", disable=None) as bar:
+                write(phantom, folder, partial(_show, bar), jobs=-1)
+    return Data(read(folder).name, str(folder), fingerprint(folder, read))
+
+
+def _show(bar, done, total):
+    """Move a bar to `done` of `total`."""
+    bar.total, bar.n = total, done
+    bar.refresh()
 
 
 def list_runs(application, options, data, arms, fractions=(1.0,)):
@@ -124,24 +162,31 @@ def make(wanted, options):
     sweep.execute(todo, options.results, options.jobs)
 
 
-def load(run, options):
-    """Return the detections and the record of a run that is done."""
-    return runs.load(run, options.results)
+def make_all(panels, options):
+    """Perform the runs of all panels and load them: dict of key to (scores, record)."""
+    wanted = {key: run for runs_of in panels.values() for key, run in runs_of.items()}
+    make(wanted, options)
+    return {key: runs.load(run, options.results) for key, run in wanted.items()}
 
 
 def title(options, data):
-    """Say on which data a figure was made, and how large the experiment was."""
-    shown = f"{data.name}, profile {options.profile.name}, {options.weights} weights"
+    """Say on which data a figure was made, with which weights, and how large the experiment was."""
+    return data_title(options, data, f", {options.weights} weights")
+
+
+def data_title(options, data, more=""):
+    """Say on which data a figure was made that no network took part in."""
+    shown = f"{data.name}, profile {options.profile.name}{more}"
     return f"{shown} — FOR TESTS ONLY, NO RESULT" if options.profile.name.startswith("smoke") else shown
 
 
 def caption(found, options, *more):
-    """Say what a reader of a figure must know: what the candidates allow, the counts, the caveats.
+    """Say what a reader of a figure must know: what was trained and tested with, the script's own lines, the caveats.
 
     Parameters
     ----------
-    found : iterable of (Detections, dict)
-        What `load` returned for each run.
+    found : iterable of (scores, dict)
+        What `make_all` returned for each run.
     options : argparse.Namespace
     more : str
         Further lines; empty ones are left out.
@@ -152,19 +197,31 @@ def caption(found, options, *more):
         A line for each.
     """
     records = [record for _, record in found]
-    test, train = records[0]["counts"]["test"], records[0]["counts"]["train"]
+    train, test = (_ledger(records[0]["counts"][side]) for side in ("train", "test"))
     backends = sorted({record["versions"]["backend"] for record in records})
     seeds = ", ".join(str(seed) for seed in options.seeds)
     lines = [
-        f"Candidates hit {test['lesions hit'] / test['lesions']:.1%} of the test lesions ({test['lesions hit']} of "
-        f"{test['lesions']}; {test['candidates'] / test['frames']:.1f} candidates a frame): no arm can find more.",
-        f"Trained on {train['subjects']} subjects ({train['frames']} frames, {train['lesions']} lesions), tested on "
-        f"{test['subjects']} ({test['frames']} frames). Seeds: {seeds}. Backend: {', '.join(backends)}.",
-        *few_subjects(test["subjects"]),
+        f"Trained on {train}, tested on {test}. Seeds: {seeds}. Backend: {', '.join(backends)}.",
+        *few_subjects(records[0]["counts"]["test"]["subjects"]),
         *filter(None, more),
         *dict.fromkeys(caveat for record in records for caveat in record["caveats"]),
     ]
     return "\n".join(lines)
+
+
+def _ledger(counts):
+    """Write one side's counts: 28 subjects (252 frames, 300 lesions)."""
+    inner = ", ".join(f"{number} {what}" for what, number in counts.items() if what != "subjects")
+    return f"{counts['subjects']} subjects ({inner})"
+
+
+def candidates(found):
+    """Say what the candidates of polyp runs allow: the line that opens the notes of a FROC figure."""
+    test = next(iter(found))[1]["counts"]["test"]
+    return (
+        f"Candidates hit {test['lesions hit'] / test['lesions']:.1%} of the test lesions "
+        f"({test['candidates'] / test['frames']:.1f} candidates a frame): no arm can find more."
+    )
 
 
 def few_subjects(number):
@@ -194,6 +251,11 @@ def resolvable(points, detections):
     kept = [point for point in points if point * frames >= 1]
     left = ", ".join(f"{point:g}" for point in points if point not in kept)
     return kept, f"Not shown at {left} false positives a frame: less than one in all {frames} frames." if left else ""
+
+
+def seeded(name, seed, options):
+    """Add the seed to the name of a figure that is drawn for each of several."""
+    return name if len(options.seeds) == 1 else f"{name}_seed{seed}"
 
 
 def save(figure, options, data, name, rows, notes):

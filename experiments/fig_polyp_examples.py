@@ -36,7 +36,7 @@ def main(arguments=None):
     for ax in axes.flat:
         ax.set_axis_off()
     plotting.finish(axes[0, 0], axes[0, 0].get_title(), notes)
-    figure.suptitle(f"Figure 1: polyps vary in shape and look. {command.title(options, data)}")
+    figure.suptitle(f"Figure 1: polyps vary in shape and look. {command.data_title(options, data)}")
     rows = [
         {"subject": subject.name, "image": image.name, "lesion": lesion.number, "area_px": lesion.area_px}
         for subject, image, lesion in polyps

@@ -12,10 +12,8 @@ Time: about 2 minutes on 2 cores with the quick profile, when Figure 2 is done.
     python experiments/table_s1.py --data FOLDER
 """
 
-from experiments import command
-from repro import plotting
-from repro.evaluation.comparison import compare
-from repro.finetune import ARMS, HANDCRAFTED, label
+from experiments import command, triangles
+from repro.finetune import ARMS, HANDCRAFTED
 
 TABLE = (*ARMS, HANDCRAFTED)
 POINTS = (0.001, 0.01, 0.1)  # the paper's two, and one that a few hundred frames can resolve
@@ -35,50 +33,23 @@ PAPER = {
     HANDCRAFTED: dict.fromkeys(ARMS, BOTH),
 }
 
-RULES = {
-    "ours, the paper's rule (IDCA intervals do not overlap)": lambda pair: pair.differ_idca,
-    "ours, bootstrap intervals over videos do not overlap": lambda pair: pair.differ_bootstrap,
-    "ours, paired bootstrap over videos, p < .05 after Holm": lambda pair: pair.p_holm < 0.05,
-}
-
 
 def main(arguments=None):
     """Make the runs, then draw a table for each seed."""
     options = command.parse(__doc__, arguments)
     data = command.colonoscopy(options)
-    wanted = command.list_runs("polyp", options, data, TABLE)
-    command.make(wanted, options)
+    found = command.make_all({"": command.list_runs("polyp", options, data, TABLE)}, options)
     for seed in options.seeds:
-        found = {arm: command.load(wanted[arm, 1.0, seed], options) for arm in TABLE}
-        draw(found, options, data, seed)
-
-
-def draw(found, options, data, seed):
-    """Draw the paper's table and ours by three rules, and write all numbers."""
-    arms = {arm: detections for arm, (detections, _) in found.items()}
-    points, left_out = command.resolvable(POINTS, arms[HANDCRAFTED])
-    if not points:
-        raise ValueError(f"Table S1 needs {1 / max(POINTS):.0f} test frames or more. {left_out}")
-    pairs = compare(arms, points)
-    names, notes = [label(arm) for arm in TABLE], command.caption(found.values(), options, left_out)
-    paper = {(label(row), label(column)): points for row, cells in PAPER.items() for column, points in cells.items()}
-    panels = {"the paper, on its own frames (.001 and .01 only)": paper}
-    panels |= {title: _cells(pairs, rule) for title, rule in RULES.items()}
-    figure, axes = plotting.subplots(columns=2, rows=2, width_in=8.5, height_in=6)
-    for ax, (title, cells) in zip(axes.flat, panels.items(), strict=True):
-        plotting.draw_triangle(ax, names, cells)
-        plotting.finish(ax, title)
-    plotting.finish(axes[0, 0], next(iter(panels)), notes)
-    figure.suptitle(f"Table S1: false positives per frame at which two arms differ. {command.title(options, data)}")
-    name = "table_s1" if len(options.seeds) == 1 else f"table_s1_seed{seed}"
-    command.save(figure, options, data, name, [vars(pair) for pair in pairs], notes)
-
-
-def _cells(pairs, rule):
-    cells = {}
-    for pair in filter(rule, pairs):
-        cells.setdefault((label(pair.second), label(pair.first)), []).append(pair.at)
-    return cells
+        chosen = {arm: found[arm, 1.0, seed] for arm in TABLE}
+        arms = {arm: detections for arm, (detections, _) in chosen.items()}
+        points, left_out = command.resolvable(POINTS, arms[HANDCRAFTED])
+        if not points:
+            raise ValueError(f"Table S1 needs {1 / max(POINTS):.0f} test frames or more. {left_out}")
+        reach = command.candidates(chosen.values())
+        notes = command.caption(chosen.values(), options, reach, left_out)
+        figure, rows = triangles.draw_table(arms, points, PAPER, "videos", notes)
+        figure.suptitle(f"Table S1: false positives per frame at which two arms differ. {command.title(options, data)}")
+        command.save(figure, options, data, command.seeded("table_s1", seed, options), rows, notes)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ ARMS = (*DEPTHS, "scratch")
 """The nine ways to train a network; the handcrafted rival is the tenth arm of a figure."""
 
 HANDCRAFTED = "handcrafted"
+# Arms without a network. The last two are sanity baselines of frame classification (METHODS A4).
+RIVALS = (HANDCRAFTED, "wavelet", "edges")
 
 # Table II. The paper tunes at .001 but gives the new fc8 ten times as much; from scratch all learn at .001.
 TUNING_RATE = 0.001
@@ -28,14 +30,14 @@ def label(arm):
     Parameters
     ----------
     arm : str
-        One of `ARMS` or "handcrafted".
+        One of `ARMS` or of `RIVALS`.
 
     Returns
     -------
     str
-        "FT:conv5-fc8" for "conv5", "FT:only fc8" for "fc8", "scratch", "handcrafted".
+        "FT:conv5-fc8" for "conv5", "FT:only fc8" for "fc8"; "scratch" and the rivals as they are.
     """
-    if arm in ("scratch", HANDCRAFTED):
+    if arm in ("scratch", *RIVALS):
         return arm
     _check_arm(arm)
     return "FT:only fc8" if arm == "fc8" else f"FT:{arm}-fc8"

@@ -3,7 +3,7 @@
 An arm has the same colour, line and marker wherever it is drawn. The eight depths run along one ramp,
 matplotlib's plasma, whose lightness falls evenly from shallow to deep, so the order survives colour blindness and grey
 print; dashes and markers tell neighbours apart. What is not fine-tuned is off the ramp:
-scratch black and dashed, the handcrafted rival grey and dotted.
+scratch black and dashed, the handcrafted rivals grey and dotted.
 """
 
 import csv
@@ -29,6 +29,8 @@ ARM_STYLES = {
 } | {
     "scratch": {"color": "black", "linestyle": (0, (6, 3)), "marker": "<"},
     "handcrafted": {"color": "0.5", "linestyle": ":", "marker": "x"},
+    "wavelet": {"color": "0.65", "linestyle": (0, (1, 2.5)), "marker": "+"},
+    "edges": {"color": "0.65", "linestyle": (0, (4, 2, 1, 2)), "marker": "1"},
 }
 # The paper's Figure 2.
 LOG_LIMITS = (1e-4, 10.0)
@@ -132,15 +134,15 @@ def draw_interval(ax, interval, at, arm, kind="idca", place=(0, 1)):
 
 
 def draw_triangle(ax, names, cells):
-    """Draw which pairs differ, as the paper's Tables S1 to S3 do: a lower triangle of operating points.
+    """Draw what pairs of arms have to say of each other, as the paper's Tables S1 to S4 do: a lower triangle.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     names : sequence of str, length n
         Arms in their order; rows are all but the first, columns all but the last.
-    cells : dict of (row name, column name) to sequence of float
-        Operating points at which the two differ; a pair that is missing differs nowhere ("-").
+    cells : dict of (row name, column name) to (str, float)
+        Text and shade, from 0 to 1, of a cell; a pair that is missing differs nowhere ("-").
 
     Returns
     -------
@@ -149,17 +151,68 @@ def draw_triangle(ax, names, cells):
     unknown = [pair for pair in cells if pair not in _triangle(names)]
     if unknown:
         raise ValueError(f"Cells outside the lower triangle of {list(names)}. Received: {unknown}.")
-    shade = np.full((len(names) - 1, len(names) - 1), np.nan)
-    most = max(map(len, cells.values()), default=1)
-    for (row, column), (i, j) in _triangle(names).items():
-        points = cells.get((row, column), ())
-        shade[i, j] = len(points) / max(most, 1)
-        ax.text(j, i, "\n".join(f"{point:g}".replace("0.", ".") for point in points) or "-", ha="center", va="center")
-    ax.imshow(shade, cmap="Blues", vmin=0, vmax=2, aspect="auto")
+    shades = np.full((len(names) - 1, len(names) - 1), np.nan)
+    for pair, (i, j) in _triangle(names).items():
+        text, shades[i, j] = cells.get(pair, ("-", 0.0))
+        ax.text(j, i, text, ha="center", va="center", fontsize=8)
+    ax.imshow(shades, cmap="Blues", vmin=0, vmax=2, aspect="auto")
     ax.set_xticks(range(len(names) - 1), names[:-1], rotation=45, ha="right")
     ax.set_yticks(range(len(names) - 1), names[1:])
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
+    return ax
+
+
+def points_cell(points, most):
+    """Make a cell of `draw_triangle` of the operating points at which two arms differ, of `most` in all."""
+    return "\n".join(f"{point:g}".replace("0.", ".") for point in points), min(len(points) / most, 1.0)
+
+
+def p_cell(p):
+    """Make a cell of `draw_triangle` of a p value, written and shaded as the paper's Table S4: the lower the darker."""
+    text = "<.0001" if p < 1e-4 else f"{p:.4f}".replace("0.", ".", 1)
+    return text, 1.0 if p < 1e-4 else 0.6 if p < 0.05 else 0.0
+
+
+def draw_boxes(ax, errors, names, paper=None):
+    """Draw a box for each arm as the paper's Figure 9: quartiles, Tukey's whiskers, every value beyond them.
+
+    Whiskers reach to the last value within 1.5 times the box's height. Above each box stand the mean and the standard
+    deviation, below them, in grey, the paper's.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Its vertical axis becomes logarithmic: errors of the worst arms would flatten all other boxes.
+    errors : dict of str to array of shape (n,)
+        By arm, a key of `ARM_STYLES`; above 0.
+    names : sequence of str
+        How the arms are called.
+    paper : dict of str to (float, float), optional
+        The paper's mean and standard deviation, of arms that it has.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    values = [np.asarray(of, float) for of in errors.values()]
+    boxes = ax.boxplot(values, whis=1.5, widths=0.6, patch_artist=True, flierprops={"marker": ".", "ms": 3})
+    for arm, box, median in zip(errors, boxes["boxes"], boxes["medians"], strict=True):
+        box.set(facecolor=_style(arm)["color"], alpha=0.55)
+        median.set(color="black")
+    # Room for two lines of numbers above the highest value.
+    top, bottom = max(of.max() for of in values), min(of.min() for of in values)
+    ax.set_yscale("log")
+    ax.set_ylim(0.8 * bottom, top * (top / bottom) ** 0.22)
+    places = ax.get_xaxis_transform()
+    for place, (arm, of) in enumerate(zip(errors, values, strict=True), start=1):
+        look = {"ha": "center", "va": "top", "fontsize": 7, "transform": places}
+        ax.text(place, 0.985, f"{of.mean():.0f}\n±{of.std(ddof=1):.0f}", **look)
+        if paper and arm in paper:
+            ax.text(place, 0.915, f"{paper[arm][0]:.0f}\n±{paper[arm][1]:.0f}", color="0.5", **look)
+    ax.set_xticks(range(1, len(values) + 1), names, rotation=45, ha="right")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="y", alpha=0.25, linewidth=0.6)
     return ax
 
 

@@ -91,6 +91,67 @@ class Polyp:
 
 
 @dataclass(frozen=True)
+class FrameQuality:
+    """Informative or not: frames of colonoscopies (`repro.applications.frame_quality`).
+
+    Attributes
+    ----------
+    test_share, validation_share, split_seed, frames_in_memory
+        As for polyps. A data set's own split goes before `test_share`.
+    crops_per_frame : int
+        Most random crops of a training frame; the paper's 200.
+    train_patches, validation_patches : int
+        Most crops, half of each class.
+    test_crops : int
+        Random crops of a test frame, whose scores are averaged.
+    allowed_alike : tuple of str
+        Names of images that may have a near-identical one on the other side of the split, where a data set does
+        not say which images belong to one subject.
+    """
+
+    test_share: float
+    train_patches: int
+    validation_patches: int
+    test_crops: int
+    crops_per_frame: int = 200
+    allowed_alike: tuple[str, ...] = ()
+    split_seed: int = 0
+    validation_share: float = 0.2
+    frames_in_memory: int = 1000
+
+
+@dataclass(frozen=True)
+class Carotid:
+    """Intima-media boundaries in ultrasound (`repro.applications.carotid`).
+
+    Attributes
+    ----------
+    test_share, validation_share, split_seed
+        As for polyps.
+    train_patches, validation_patches : int
+        Most patches, a third of each class.
+    zoom : int
+        Input pixels that one pixel of an ROI becomes. Dense maps are fastest where the network's strides divide it.
+    far_um : float
+        Background patches lie further than so many micrometres from both interfaces.
+    test_rois : int
+        Most ROIs of a test subject that are segmented, evenly spread over its images.
+    column_step : int
+        Every so many columns of a test ROI are segmented; 1 for all.
+    """
+
+    test_share: float
+    train_patches: int
+    validation_patches: int
+    zoom: int
+    test_rois: int
+    column_step: int
+    far_um: float = 150.0
+    split_seed: int = 0
+    validation_share: float = 0.2
+
+
+@dataclass(frozen=True)
 class ColonoscopyPhantom:
     """The phantom videos that stand in for a data set (`data_prep.phantoms.colonoscopy`).
 
@@ -109,6 +170,40 @@ class ColonoscopyPhantom:
 
 
 @dataclass(frozen=True)
+class ProcedurePhantom:
+    """The phantom procedures of frame classification (`data_prep.phantoms.procedures`).
+
+    Attributes
+    ----------
+    num_videos, frames_per_video, seed : int
+    severity : float
+        How much spoils the frames.
+    """
+
+    num_videos: int
+    frames_per_video: int
+    seed: int
+    severity: float
+
+
+@dataclass(frozen=True)
+class CarotidPhantom:
+    """The phantom ultrasound videos (`data_prep.phantoms.carotid`).
+
+    Attributes
+    ----------
+    num_patients, frames_per_patient, seed : int
+    difficulty : float
+        How hard the wall's layers are to see.
+    """
+
+    num_patients: int
+    frames_per_patient: int
+    seed: int
+    difficulty: float
+
+
+@dataclass(frozen=True)
 class Profile:
     """All settings of an experiment.
 
@@ -122,7 +217,11 @@ class Profile:
     network: Network
     training: Plan
     polyp: Polyp
+    frame_quality: FrameQuality
+    carotid: Carotid
     colonoscopy_phantom: ColonoscopyPhantom
+    procedure_phantom: ProcedurePhantom
+    carotid_phantom: CarotidPhantom
 
     def settings(self, application):
         """Return what defines a run of an application, as plain nested dicts for a `.json`."""

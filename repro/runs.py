@@ -8,16 +8,20 @@ Nothing here imports Keras: figures are drawn again without a backend.
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
+from repro.evaluation.boundaries import Contours
 from repro.evaluation.froc import Detections
 from repro.files import replacing
 
 RESULTS_VERSION = 1
 """Raised by hand when a change of the code moves numbers, so that results made before it are made again."""
+
+KINDS = {kind.__name__: kind for kind in (Detections, Contours)}
+"""What a run may save: frozen dataclasses of arrays with the names of their `subjects`."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ def missing(runs, results):
     return [run for run in unique.values() if not is_done(run, results)]
 
 
-def save(run, results, detections, record):
+def save(run, results, scores, record):
     """Write the two files of a run.
 
     Parameters
@@ -127,13 +131,14 @@ def save(run, results, detections, record):
     run : Run
     results : path
         Folder of all results; runs lie in its `runs`.
-    detections : repro.evaluation.froc.Detections
+    scores : repro.evaluation.froc.Detections or repro.evaluation.boundaries.Contours
+        What the arm said of the test set (`KINDS`).
     record : dict
         What else is worth keeping: history, seconds, versions, caveats, counts. Must go into JSON.
     """
-    arrays = {name: np.asarray(getattr(detections, name)) for name in detections.__dataclass_fields__}
+    arrays = {field.name: np.asarray(getattr(scores, field.name)) for field in fields(scores)}
     write_atomically(_path(run, results, "npz"), lambda file: np.savez(file, **arrays))
-    text = json.dumps({"definition": run.definition} | record, indent=1)
+    text = json.dumps({"definition": run.definition, "kind": type(scores).__name__} | record, indent=1)
     write_atomically(_path(run, results, "json"), lambda file: file.write(text.encode()))
 
 
@@ -142,7 +147,7 @@ def load(run, results):
 
     Returns
     -------
-    detections : repro.evaluation.froc.Detections
+    scores : repro.evaluation.froc.Detections or repro.evaluation.boundaries.Contours
     record : dict
         The content of its `.json`.
 
@@ -153,10 +158,12 @@ def load(run, results):
     """
     if not is_done(run, results):
         raise FileNotFoundError(f"This run is not done: {run.name}. Run the figure's script without --draw-only.")
+    record = json.loads(_path(run, results, "json").read_text())
     with np.load(_path(run, results, "npz")) as arrays:
         values = {name: arrays[name] for name in arrays.files}
     values["subjects"] = tuple(values["subjects"].tolist())
-    return Detections(**values), json.loads(_path(run, results, "json").read_text())
+    # Polyp runs of version 0.1.0 did not write their kind.
+    return KINDS[record.get("kind", "Detections")](**values), record
 
 
 def write_atomically(path, write):

@@ -57,9 +57,9 @@ def perform(run, results):
     """
     application = importlib.import_module(f"repro.applications.{run.application}")
     start = time.perf_counter()
-    detections, record = application.perform(run, results)
+    scores, record = application.perform(run, results)
     seconds = round(time.perf_counter() - start, 1)
-    runs.save(run, results, detections, record | {"seconds": seconds, "versions": versions()})
+    runs.save(run, results, scores, record | {"seconds": seconds, "versions": versions()})
 
 
 def versions():

@@ -13,7 +13,10 @@ FORBIDDEN = {
     "repro": {"experiments"},
     "experiments": set(),
 }
-LIGHT = ("experiments/*.py", "repro/plotting.py", "repro/runs.py", "repro/evaluation/*.py")
+LIGHT = (
+    *("experiments/*.py", "repro/applications/*.py", "repro/handcrafted/*.py", "repro/evaluation/*.py"),
+    *("repro/plotting.py", "repro/runs.py", "repro/snakes.py"),
+)
 
 
 def module_name(path, root):

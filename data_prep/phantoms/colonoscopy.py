@@ -98,7 +98,7 @@ def render_frame(phantom, video, frame):
     wall, bodies, path, inside, look = _scene(phantom, video)
     origin, rotation = path.position[frame], path.rotation[frame]
     rays = np.tensordot(rotation, lens(phantom.height, phantom.width), 1)
-    bodies = [body for body in bodies if _in_sight(body, origin, rotation)]
+    bodies = [body for body in bodies if in_sight(body, origin, rotation)]
     owner = np.zeros(inside.shape, np.int32)
     while True:
         hits = trace(wall, bodies, origin, rays, inside)
@@ -111,7 +111,7 @@ def render_frame(phantom, video, frame):
         del bodies[spoilt]
 
 
-def _in_sight(body, origin, rotation):
+def in_sight(body, origin, rotation):
     """Tell whether a body may show: within the scope's light and its cone of view."""
     gaze = body.centre - origin
     distance = float(np.linalg.norm(gaze))

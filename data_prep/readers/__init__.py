@@ -1,6 +1,8 @@
 """Readers of public data sets; each returns a `data_prep.cohort.Cohort`."""
 
+from data_prep.readers.carotid import read_carotid
 from data_prep.readers.checks import check, fingerprint
 from data_prep.readers.colonoscopy import read_colonoscopy
+from data_prep.readers.frame_quality import read_frames
 
-__all__ = ["check", "fingerprint", "read_colonoscopy"]
+__all__ = ["check", "fingerprint", "read_carotid", "read_colonoscopy", "read_frames"]

@@ -5,6 +5,7 @@ import hashlib
 from dataclasses import fields
 from pathlib import Path
 
+from data_prep.cohort import Image, Scan
 from data_prep.readers.colonoscopy import read_colonoscopy
 
 MAX_FAULTS_SHOWN = 20
@@ -77,12 +78,22 @@ def fingerprint(folder, read=read_colonoscopy):
 def _faults(subject, image):
     """Return what is wrong with one image, at most one sentence."""
     try:
-        pixels, truth = image.read_pixels(), image.read_truth()
+        pixels = image.read_pixels()
+        kind, expected, truth = _truth(image, pixels)
     except (ValueError, OSError) as error:
         return [str(error)]
-    if truth.shape != pixels.shape[:2]:
-        return [f"{subject}/{image.name}: expected a mask of shape {pixels.shape[:2]}. Received: {truth.shape}."]
+    if truth.shape != expected:
+        return [f"{subject}/{image.name}: expected a {kind} of shape {expected}. Received: {truth.shape}."]
     return []
+
+
+def _truth(image, pixels):
+    """Read what an image holds beside its pixels: its kind, the shape it should have, and itself; a frame: pixels."""
+    if isinstance(image, Image):
+        return "mask", pixels.shape[:2], image.read_truth()
+    if isinstance(image, Scan):
+        return "pair of interfaces", (2, pixels.shape[1]), image.read_interfaces()
+    return "frame", (*pixels.shape[:2], 3), pixels
 
 
 def _sources(image):

@@ -14,6 +14,7 @@ from skimage.measure import label
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 FRAME_MODES = ("RGB", "P", "RGBA")
 MASK_MODES = ("L", "1", "P", "RGB", "RGBA")
+GREY_MODES = ("L", "P", "RGB", "RGBA")
 
 # Half of the range of 8 bits; CVC-ClinicDB and JPEG masks hold values near 0 and 255 (METHODS C).
 THRESHOLD = 128
@@ -87,12 +88,14 @@ def read_size(path, modes):
         return image.height, image.width
 
 
-def read_pixels(path):
+def read_pixels(path, modes=FRAME_MODES):
     """Read a frame.
 
     Parameters
     ----------
     path : Path
+    modes : tuple of str
+        Accepted kinds of pixels, as Pillow names them; ("RGB",) refuses palettes and alpha channels too.
 
     Returns
     -------
@@ -105,8 +108,39 @@ def read_pixels(path):
     ValueError
         When the file is damaged, grayscale, CMYK, 16-bit, transparent or has several pages.
     """
-    with _open(path, FRAME_MODES) as image:
+    with _open(path, modes) as image:
         return _to_rgb(image, path)
+
+
+def read_grey(path):
+    """Read an ultrasound image, exactly: a palette is looked up, equal channels become one.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    ndarray of shape (height, width), uint8
+
+    Raises
+    ------
+    FileNotFoundError
+    ValueError
+        When the file is damaged, 16-bit, transparent, has several pages, or a pixel in colour.
+    """
+    with _open(path, GREY_MODES) as image:
+        if image.mode == "L" and "transparency" not in image.info:
+            return _decode(image, path, "L")
+        rgb = _to_rgb(image, path)
+    coloured = np.argwhere((rgb != rgb[..., :1]).any(axis=2))
+    if len(coloured):
+        row, column = coloured[0].tolist()
+        raise ValueError(
+            f"{path}: expected a grey image, red = green = blue. Received: {len(coloured)} pixels in colour, first in "
+            f"row {row}, column {column}: {rgb[row, column].tolist()}. Take drawn lines and colour Doppler away first."
+        )
+    return np.ascontiguousarray(rgb[..., 0])
 
 
 def read_mask(path):
@@ -180,10 +214,14 @@ def _open(path, modes):
     except Exception as error:  # Pillow's decoders raise a dozen kinds, none of which names the file
         raise _unreadable(path, error) from error
     deep = ";16" in str(image.tile)  # Pillow would round 16-bit colour to 8 bits without a word
-    if image.mode not in modes or deep or pages != 1:
-        received = f"{image.mode}{', 16 bits' if deep else ''}, {pages} page(s)"
+    keyed = "RGBA" not in modes and "transparency" in image.info  # one colour of an RGB file stands for "transparent"
+    if image.mode not in modes or deep or keyed or pages != 1:
+        kind = f"{image.mode}{', 16 bits' if deep else ''}{', a transparent colour' if keyed else ''}"
         image.close()
-        raise ValueError(f"{path}: expected one 8-bit image of kind {', '.join(modes)}. Received: {received}.")
+        raise ValueError(
+            f"{path}: expected one 8-bit image of kind {', '.join(modes)}. Received: {kind}, {pages} page(s). "
+            "Convert the file."
+        )
     return image
 
 

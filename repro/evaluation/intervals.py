@@ -28,7 +28,7 @@ class Interval:
     ----------
     value, low, high : ndarray of float
     method : ndarray of str
-        What each was computed by: "idca", "clopper-pearson" or "bootstrap".
+        What each was computed by: "idca", "clopper-pearson", "bootstrap" or "delong".
     note : str
         What a reader must know: why another method stood in, how few subjects there were; or empty.
     """

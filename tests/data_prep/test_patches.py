@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_prep.cohort import Image
-from data_prep.patches import FrameCache, PatchTable, ViewGrid, views
+from data_prep.patches import FrameCache, PatchTable, ViewGrid, random_crops, views
 
 
 def gradient(height=170, width=230):
@@ -138,3 +138,17 @@ def test_pixels_stay_behind_when_a_table_is_pickled():
     empty = len(pickle.dumps(patches))
     patches.cut(np.arange(60))
     assert len(pickle.dumps(patches)) == empty
+
+
+def test_random_crops_lie_inside_and_reach_every_place():
+    """A side of 14.5 in 17x23 leaves corners at rows 0 to 2 and columns 0 to 8."""
+    boxes = random_crops((17, 23), 500, 14.5, np.random.default_rng(0))
+    assert boxes.dtype == np.float32
+    assert sorted(set(boxes[:, 0].tolist())) == [0, 1, 2]
+    assert sorted(set(boxes[:, 1].tolist())) == list(range(9))
+    np.testing.assert_array_equal(boxes[:, 2:], 14.5)
+
+
+def test_a_crop_larger_than_the_image_is_refused():
+    with pytest.raises(ValueError, match=r"\(17, 23\).*side of 18"):
+        random_crops((17, 23), 1, 18, np.random.default_rng(0))

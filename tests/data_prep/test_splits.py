@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from data_prep.splits import check_disjoint, folds, fraction, split
+from data_prep.cohort import Cohort, Subject
+from data_prep.splits import check_disjoint, folds, fraction, split, train_test
 
 NAMES = tuple(f"video {number}" for number in range(1, 12))
 
@@ -84,3 +85,20 @@ def test_check_disjoint_names_the_subject_and_both_sides():
     check_disjoint(train=["a", "b", "a"], validation=["c"], test=[])
     with pytest.raises(ValueError, match=r"'c' in validation and in test"):
         check_disjoint(train=["a", "b"], validation=["c"], test=["d", "c"])
+
+
+def cohort_of(names, test=()):
+    return Cohort("c", tuple(Subject(name, ()) for name in names), test=test)
+
+
+def test_a_data_set_s_own_split_goes_before_a_random_one():
+    names = [f"v{number}" for number in range(7)]
+    assert train_test(cohort_of(names), 0.4, 3) == split(names, 0.4, 3)
+    train, test = train_test(cohort_of(names, test=("v6", "v2")), 0.4, 3)
+    assert (train, test) == (("v0", "v1", "v3", "v4", "v5"), ("v2", "v6"))
+
+
+@pytest.mark.parametrize("test", [("v9",), ("v0", "v1")])
+def test_a_split_of_strangers_or_of_all_is_refused(test):
+    with pytest.raises(ValueError, match="tests with some of its subjects"):
+        cohort_of(["v0", "v1"], test)

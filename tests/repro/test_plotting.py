@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from repro import plotting
 from repro.evaluation import Interval
-from repro.finetune import ARMS, HANDCRAFTED
+from repro.finetune import ARMS, RIVALS
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def grey(arm):
 
 
 def test_every_arm_has_a_style_of_its_own(ax):
-    assert tuple(plotting.ARM_STYLES) == (*ARMS, HANDCRAFTED)
-    assert len({style["marker"] for style in plotting.ARM_STYLES.values()}) == 10
+    assert tuple(plotting.ARM_STYLES) == (*ARMS, *RIVALS)
+    assert len({style["marker"] for style in plotting.ARM_STYLES.values()}) == 12
     with pytest.raises(ValueError, match=r"'conv6'.*fc8"):
         plotting.draw_roc(ax, [0, 1], [0, 1], "x", "conv6")
 
@@ -115,12 +115,30 @@ def test_axes_come_in_rows_of_the_size_asked(rows, shape):
 
 
 def test_triangle_shows_the_points_at_which_two_differ(ax):
-    plotting.draw_triangle(ax, ["a", "b", "c"], {("b", "a"): (0.001, 0.01), ("c", "b"): (5,)})
+    plotting.draw_triangle(
+        ax, ["a", "b", "c"], {("b", "a"): plotting.points_cell((0.001, 0.01), 2), ("c", "b"): ("5", 1)}
+    )
     shown = {tuple(map(int, text.get_position()[::-1])): text.get_text() for text in ax.texts}
     assert shown == {(0, 0): ".001\n.01", (1, 0): "-", (1, 1): "5"}
     assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "c"]
     with pytest.raises(ValueError, match=r"\('a', 'b'\)"):
-        plotting.draw_triangle(ax, ["a", "b", "c"], {("a", "b"): (1,)})
+        plotting.draw_triangle(ax, ["a", "b", "c"], {("a", "b"): ("1", 1)})
+
+
+def test_p_values_are_written_as_in_the_paper():
+    assert [plotting.p_cell(p)[0] for p in (3e-5, 0.0123, 1.0)] == ["<.0001", ".0123", "1.0000"]
+    shades = [plotting.p_cell(p)[1] for p in (3e-5, 0.0123, 0.05)]
+    assert shades == sorted(shades, reverse=True)
+    assert len(set(shades)) == 3
+
+
+def test_boxes_have_tukey_s_whiskers_and_both_numbers(ax):
+    """1 to 9 and 31: quartiles 3.25 and 7.75, so that whiskers end at 9 (below 14.5), and 31 lies beyond."""
+    values = np.array([*range(1, 10), 31.0])
+    plotting.draw_boxes(ax, {"fc8": values, "scratch": values / 2}, ["a", "b"], {"fc8": (101.0, 133.0)})
+    upper = ax.get_lines()[1].get_ydata()
+    np.testing.assert_allclose(upper, [7.75, 9])
+    assert [text.get_text() for text in ax.texts] == ["8\n±9", "101\n±133", "4\n±4"]
 
 
 def test_figures_are_saved_with_numbers_and_caveats_and_twice_the_same(ax, tmp_path):

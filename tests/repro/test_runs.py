@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from repro import runs
+from repro.evaluation.boundaries import Contours
 from repro.evaluation.froc import Detections
 from repro.profiles import load_profile
 
@@ -71,8 +72,28 @@ def test_saved_is_what_is_loaded(tmp_path):
     run, saved = example(), detections()
     runs.save(run, tmp_path, saved, {"seconds": 1.5})
     loaded, record = runs.load(run, tmp_path)
-    assert record == {"definition": run.definition, "seconds": 1.5}
+    assert record == {"definition": run.definition, "kind": "Detections", "seconds": 1.5}
     for field in dataclasses.fields(Detections):
+        np.testing.assert_array_equal(getattr(loaded, field.name), getattr(saved, field.name))
+
+
+def test_lines_are_saved_as_scores_are(tmp_path):
+    saved = Contours(
+        subject=np.array([1]),
+        roi=np.array(["b 1"]),
+        um_per_pixel=np.array([60.0]),
+        fallback=np.array([[False, True]]),
+        point_roi=np.array([0, 0]),
+        column=np.array([7, 11]),
+        found=np.array([[3.5, 9], [4, 10]]),
+        truth=np.array([[3.0, np.nan], [4, 11]]),
+        subjects=("a", "b"),
+        example=np.ones((5, 3, 2)),
+    )
+    runs.save(example(application="carotid"), tmp_path, saved, {})
+    loaded, record = runs.load(example(application="carotid"), tmp_path)
+    assert record["kind"] == "Contours"
+    for field in dataclasses.fields(Contours):
         np.testing.assert_array_equal(getattr(loaded, field.name), getattr(saved, field.name))
 
 

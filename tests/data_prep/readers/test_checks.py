@@ -1,8 +1,10 @@
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
 
+from data_prep.cohort import Cohort, Scan, Subject
 from data_prep.readers import check, fingerprint, read_colonoscopy
 
 
@@ -26,6 +28,19 @@ def test_check_compares_the_decoded_sizes(listed, save):
     cohort = read_colonoscopy(listed)
     save("masks/a1.png", np.zeros((23, 17), np.uint8))  # changed after the folder was opened
     with pytest.raises(ValueError, match=r"late/a1: expected a mask of shape \(17, 23\). Received: \(23, 17\)"):
+        check(cohort)
+
+
+@pytest.mark.parametrize(("shape", "faults"), [((2, 23), 0), ((23, 2), 1)])
+def test_check_reads_the_interfaces_of_a_scan(shape, faults):
+    scan = Scan("s", partial(np.zeros, (17, 23), np.uint8), partial(np.zeros, shape), 0.06, ())
+    cohort = Cohort("scans", (Subject("p", (scan,)),))
+    if not faults:
+        assert check(cohort) == 1
+        return
+    with pytest.raises(
+        ValueError, match=r"p/s: expected a pair of interfaces of shape \(2, 23\)\. Received: \(23, 2\)"
+    ):
         check(cohort)
 
 

@@ -1,0 +1,1 @@
+"""The handcrafted rival of each application, to compare the networks with."""
