@@ -38,6 +38,12 @@ def test_past_the_edge_the_nearest_pixel_is_repeated():
     assert (canvas[10, -10:] == noise()[0, -1]).all()
 
 
+def test_gamma_spreads_the_dark_greys():
+    """16 of 255 at gamma .5 is the root of 16 * 255 = 63.9; black and white stay."""
+    canvas = roi_canvas(np.array([[0, 16, 255]], np.uint8), (0, 0, 1, 3), 1, 1, 0.5)
+    assert canvas.tolist() == [[0, 64, 255]]
+
+
 def test_a_fractional_zoom_is_refused():
     with pytest.raises(ValueError, match="zoom=0"):
         roi_canvas(noise(), ROI, 9, 0)
