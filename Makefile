@@ -6,9 +6,10 @@ EXTRAS ?= test
 ARGS ?=
 
 BIN := .venv/bin
-SCRIPTS := fig_polyp_examples fig_polyp_froc table_s1
+SCRIPTS := fig_polyp_examples fig_polyp_froc table_s1 fig_frame_examples fig_frame_roc table_s3 \
+	fig_carotid_patches fig_carotid_boxplots fig_carotid_stages table_s4
 
-.PHONY: help setup weights figures test lint clean
+.PHONY: help setup weights figures bench test lint clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 18
@@ -29,6 +30,10 @@ weights: .venv/ready  ## the ImageNet weights, into the user's cache
 
 figures: weights  ## every figure and table, into figures/ (ARGS="..." goes to each script)
 	@for script in $(SCRIPTS); do $(BIN)/python experiments/$$script.py $(ARGS) || exit 1; done
+
+bench: .venv/ready  ## what is fast, and how much faster than the plain way
+	$(BIN)/python benchmarks/dense_maps.py --full
+	$(BIN)/python benchmarks/phantoms.py
 
 test: .venv/ready-$(EXTRAS)  ## the tests
 	$(BIN)/python -m pytest

@@ -191,7 +191,9 @@ def _cut_into(patches, slots, pixels, boxes, view, grid):
     squares = _squares(boxes, np.asarray(grid.scales)[scale], grid.shift * np.asarray(grid.translations)[translation])
     squares, which = np.unique(squares, axis=0, return_inverse=True)
     margin = _margin(squares, pixels.shape)
-    padded = Pillow.fromarray(np.pad(pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge"))
+    if margin:
+        pixels = np.pad(pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
+    padded = Pillow.fromarray(pixels)
     order = np.argsort(which.ravel(), kind="stable")
     upright, shown = None, -1
     for slot in order:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
 WHITE = 255
 
 
@@ -71,7 +70,9 @@ class CanvasCache:
         How many canvases stay in memory; one of 92x60 pixels takes .2 MB at 99 px and zoom 4, .7 MB at 227 and 8.
     """
 
-    def __init__(self, rois: tuple[tuple[Callable, tuple], ...], size: int, zoom: int, gamma: float = 1.0, most: int = 300):
+    def __init__(
+        self, rois: tuple[tuple[Callable, tuple], ...], size: int, zoom: int, gamma: float = 1.0, most: int = 300
+    ):
         self.rois, self.size, self.zoom, self.gamma, self.most = tuple(rois), size, zoom, gamma, most
         self._kept = OrderedDict()
 

@@ -1,7 +1,11 @@
-"""What a trained network says of patches, and of candidates: the mean over a candidate's views."""
+"""What a trained network says of patches, of candidates (the mean over their views), and of all pixels of an ROI."""
 
 import numpy as np
 from tqdm import tqdm
+
+from repro.dense import dense_probabilities
+
+__all__ = ["candidate_scores", "dense_probabilities", "probabilities"]
 
 
 def probabilities(model, patches, batch_size=100, description=None):

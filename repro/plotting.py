@@ -65,7 +65,7 @@ def draw_froc(ax, fp_per_image, sensitivity, label, arm, fraction=1.0, unit="fra
     arm : str
         A key of `ARM_STYLES`.
     fraction : float
-        Share of the training set: less is drawn thinner, with markers half full (from .5) or hollow.
+        Share of the training set: less is drawn thinner, with markers half full (from .5) or hollow, below .25 paler.
     unit : str
         What false positives are counted in: "frame" or "volume".
     log : bool
@@ -123,7 +123,7 @@ def draw_interval(ax, interval, at, arm, kind="idca", place=(0, 1)):
     if kind not in looks:
         raise ValueError(f"kind must be one of {list(looks)}. Received: {kind!r}.")
     style, (number, of) = _style(arm), place
-    step_pt = min(7.0, 50.0 / of)
+    step_pt = min(7.0, 42.0 / of)
     shift_pt = step_pt * (number - (of - 1) / 2 + (0.22 if kind == "bootstrap" else -0.22))
     moved = ax.transData + ScaledTranslation(shift_pt / 72, 0, ax.figure.dpi_scale_trans)
     # A value can sit on its own limit and lose the last digit beside it; bars of -1e-17 are refused.
@@ -298,6 +298,9 @@ def _from_left(x, y, left):
 def _draw_steps(ax, x, y, label, arm, fraction):
     style = _style(arm) | {"linewidth": max(2 * fraction**0.5, 0.6), "markersize": 5}
     style["fillstyle"] = "full" if fraction == 1 else "left" if fraction >= 0.5 else "none"
+    if fraction < 0.25:
+        # Lines do not get thinner for ever: paler, to .4 at 1 %.
+        style["alpha"] = max(1 + 0.3 * np.log10(fraction), 0.2)
     if label is None:
         style |= {"marker": "", "alpha": 0.35}
     # Markers at equal distances along the drawn line, as a share of the axes' diagonal.

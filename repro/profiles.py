@@ -104,6 +104,8 @@ class FrameQuality:
         Most crops, half of each class.
     test_crops : int
         Random crops of a test frame, whose scores are averaged.
+    max_epochs : int
+        Instead of the plan's own; 0 keeps that.
     allowed_alike : tuple of str
         Names of images that may have a near-identical one on the other side of the split, where a data set does
         not say which images belong to one subject.
@@ -114,6 +116,7 @@ class FrameQuality:
     validation_patches: int
     test_crops: int
     crops_per_frame: int = 200
+    max_epochs: int = 0
     allowed_alike: tuple[str, ...] = ()
     split_seed: int = 0
     validation_share: float = 0.2
@@ -138,6 +141,10 @@ class Carotid:
         Most ROIs of a test subject that are segmented, evenly spread over its images.
     column_step : int
         Every so many columns of a test ROI are segmented; 1 for all.
+    gamma : float
+        Power that grey values are raised to before a network sees them. The paper states none: 1.
+    max_epochs : int
+        Instead of the plan's own; 0 keeps that.
     """
 
     test_share: float
@@ -146,7 +153,9 @@ class Carotid:
     zoom: int
     test_rois: int
     column_step: int
+    gamma: float = 1.0
     far_um: float = 150.0
+    max_epochs: int = 0
     split_seed: int = 0
     validation_share: float = 0.2
 
@@ -226,6 +235,8 @@ class Profile:
     def settings(self, application):
         """Return what defines a run of an application, as plain nested dicts for a `.json`."""
         parts = {part: asdict(getattr(self, part)) for part in ("network", "training", application)}
+        if epochs := parts[application].pop("max_epochs", 0):
+            parts["training"]["max_epochs"] = epochs
         return json.loads(json.dumps(parts))
 
 

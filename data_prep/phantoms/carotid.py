@@ -5,21 +5,18 @@ A patient is one neck and one scanner. `carotid_tissue` grows the layers, which 
 geometry: where LI and MA lie in the tissue. Everything follows from the seed, the patient's number and the frame's.
 """
 
-import csv
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
-from joblib import Parallel, delayed
 
 from data_prep.cohort import Cohort, Scan, Subject
 from data_prep.phantoms.carotid_scanner import EDGE_MM, View, draw_probe, image
 from data_prep.phantoms.carotid_scatterers import fill, place
 from data_prep.phantoms.carotid_tissue import LI, MA, boundaries_at, distension, draw_anatomy
-from data_prep.phantoms.folders import appearing
+from data_prep.phantoms.folders import appearing, write_about, write_subjects, write_table
 
 NAME = "Carotid ultrasound phantom"
 CAVEAT = "phantom: simulated speckle, not patients; no clinical claim follows from these numbers"
@@ -209,19 +206,13 @@ def write(phantom, folder, progress=None, jobs=1):
     with appearing(folder) as partly:
         for part in ("images", "interfaces"):
             (partly / part).mkdir()
-        work = (delayed(_write_patient)(phantom, patient, partly) for patient in range(phantom.num_patients))
-        rows = []
-        for done, written in enumerate(Parallel(n_jobs=jobs, return_as="generator")(work), start=1):
-            rows += written
-            if progress:
-                progress(done, phantom.num_patients)
-        _write_table(partly / "scans.csv", ["scan", "subject", "mm_per_pixel", "rois"], rows)
-        about = {"name": NAME, "caveat": CAVEAT} | asdict(phantom)
-        (partly / "phantom.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+        rows = write_subjects(partial(_write_patient, phantom, partly), phantom.num_patients, progress, jobs)
+        write_table(partly / "scans.csv", ["scan", "subject", "mm_per_pixel", "rois"], rows)
+        write_about(partly, phantom, NAME, CAVEAT)
     return Path(folder).absolute()
 
 
-def _write_patient(phantom, patient, folder):
+def _write_patient(phantom, folder, patient):
     """Write one patient's frames and interfaces; return their lines of `scans.csv`."""
     lines = []
     for frame in range(phantom.frames_per_patient):
@@ -229,12 +220,6 @@ def _write_patient(phantom, patient, folder):
         pixels, interfaces, mm_per_pixel, rois = render_frame(phantom, patient, frame)
         iio.imwrite(folder / "images" / f"{name}.png", pixels, compress_level=1)
         table = [(column, f"{li:.4f}", f"{ma:.4f}") for column, (li, ma) in enumerate(interfaces.T)]
-        _write_table(folder / "interfaces" / f"{name}.csv", ["column", "li", "ma"], table)
+        write_table(folder / "interfaces" / f"{name}.csv", ["column", "li", "ma"], table)
         lines.append((name, f"p{patient:02d}", repr(mm_per_pixel), ";".join(" ".join(map(str, roi)) for roi in rois)))
     return lines
-
-
-def _write_table(path, header, rows):
-    """Write a table as CSV, with the same line ends everywhere."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])

@@ -5,15 +5,12 @@ A video is one colon, one scope and one path through it. Frames are ray-traced: 
 and `colon_shading` lights it. Everything follows from the seed and the video's number.
 """
 
-import csv
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
-from joblib import Parallel, delayed
 
 from data_prep.cohort import Cohort, Image, Subject
 from data_prep.phantoms.colon_bodies import grow_lookalikes, grow_polyps
@@ -22,7 +19,7 @@ from data_prep.phantoms.colon_shading import develop, draw_look, shade
 from data_prep.phantoms.colon_tracing import trace
 from data_prep.phantoms.colon_truth import find_spoilt, truth_map
 from data_prep.phantoms.colon_wall import build_wall
-from data_prep.phantoms.folders import appearing
+from data_prep.phantoms.folders import appearing, write_about, write_subjects, write_table
 
 NAME = "Colonoscopy phantom"
 CAVEAT = "phantom: ray-traced colons, not patients; no clinical claim follows from these numbers"
@@ -196,31 +193,21 @@ def write(phantom, folder, progress=None, jobs=1):
         If the folder holds anything.
     """
     with appearing(folder) as partly:
-        _write_videos(phantom, partly, progress, jobs)
+        for part in ("images", "masks"):
+            (partly / part).mkdir()
+        rows = write_subjects(partial(_write_video, phantom, partly), phantom.num_videos, progress, jobs)
+        write_table(partly / "frames.csv", ["frame", "sequence"], rows)
+        write_about(partly, phantom, NAME, CAVEAT)
     return Path(folder).absolute()
 
 
-def _write_videos(phantom, folder, progress, jobs):
-    """Write the frames, one job a video, then what they are, then the list of frames."""
-    for part in ("images", "masks"):
-        (folder / part).mkdir()
-    work = (delayed(_write_video)(phantom, video, folder) for video in range(phantom.num_videos))
-    for done, _ in enumerate(Parallel(n_jobs=jobs, return_as="generator")(work), start=1):
-        if progress:
-            progress(done, phantom.num_videos)
-    about = {"name": NAME, "caveat": CAVEAT} | asdict(phantom)
-    (folder / "phantom.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-    with open(folder / "frames.csv", "w", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["frame", "sequence"])
-        for video, frame in np.ndindex(phantom.num_videos, phantom.frames_per_video):
-            table.writerow([frame_name(video, frame), f"v{video:02d}"])
-
-
-def _write_video(phantom, video, folder):
-    """Write one video's frames and masks."""
+def _write_video(phantom, folder, video):
+    """Write one video's frames and masks; a row for each: frame, sequence."""
+    rows = []
     for frame in range(phantom.frames_per_video):
         pixels, truth = render_frame(phantom, video, frame)
         name = f"{frame_name(video, frame)}.png"
+        rows.append([frame_name(video, frame), f"v{video:02d}"])
         iio.imwrite(folder / "images" / name, pixels, compress_level=1)
         iio.imwrite(folder / "masks" / name, np.where(truth > 0, 255, 0).astype(np.uint8), compress_level=1)
+    return rows

@@ -5,15 +5,12 @@ five seconds apart, frames share their place but hardly their view. `colon_defec
 and `colon_sensor` tells how much of the mucosa is still resolved: that share is the label, whatever the reasons.
 """
 
-import csv
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
-from joblib import Parallel, delayed
 
 from data_prep.cohort import Cohort, Frame, Subject
 from data_prep.phantoms import colon_defects as defects
@@ -23,7 +20,7 @@ from data_prep.phantoms.colon_sensor import View, expose
 from data_prep.phantoms.colon_shading import shade
 from data_prep.phantoms.colon_withdrawal import build_scene, see
 from data_prep.phantoms.colonoscopy import frame_name, in_sight
-from data_prep.phantoms.folders import appearing
+from data_prep.phantoms.folders import appearing, write_about, write_subjects, write_table
 
 NAME = "Colonoscopy procedure phantom"
 CAVEAT = "phantom: ray-traced colons with simulated defects, not patients; no clinical claim follows from these numbers"
@@ -236,20 +233,14 @@ def write(phantom, folder, progress=None, jobs=1):
     with appearing(folder) as partly:
         for part in ("informative", "uninformative"):
             (partly / part).mkdir()
-        work = (delayed(_write_video)(phantom, video, partly) for video in range(phantom.num_videos))
-        rows = []
-        for done, found in enumerate(Parallel(n_jobs=jobs, return_as="generator")(work), start=1):
-            rows += found
-            if progress:
-                progress(done, phantom.num_videos)
-        about = {"name": NAME, "caveat": CAVEAT} | asdict(phantom)
-        (partly / "phantom.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-        _write_table(partly / "subjects.csv", ["file", "subject"], [row[:2] for row in rows])
-        _write_table(partly / "visibility.csv", ["file", "resolved", *DEFECTS], [row[:1] + row[2:] for row in rows])
+        rows = write_subjects(partial(_write_video, phantom, partly), phantom.num_videos, progress, jobs)
+        write_table(partly / "subjects.csv", ["file", "subject"], [row[:2] for row in rows])
+        write_table(partly / "visibility.csv", ["file", "resolved", *DEFECTS], [row[:1] + row[2:] for row in rows])
+        write_about(partly, phantom, NAME, CAVEAT)
     return Path(folder).absolute()
 
 
-def _write_video(phantom, video, folder):
+def _write_video(phantom, folder, video):
     """Write one video's frames; a row for each: file, subject, resolved, strengths."""
     rows = []
     for frame in range(phantom.frames_per_video):
@@ -259,9 +250,3 @@ def _write_video(phantom, video, folder):
         strengths = [f"{seen.strengths[name]:.4f}" for name in DEFECTS]
         rows.append([file, f"v{video:02d}", f"{seen.resolved:.4f}", *strengths])
     return rows
-
-
-def _write_table(path, header, rows):
-    """Write a table as CSV."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])

@@ -5,7 +5,6 @@ decoded, and checked, when an image is read (`data_prep.readers.checks.check` re
 Layouts: METHODS part C and the read-me file of CVC-ColonDB.
 """
 
-import json
 import re
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from data_prep.readers.layout import (
     read_sequences,
     sequences_by_blocks,
 )
+from data_prep.readers.tables import read_phantom
 from data_prep.readers.video import find_videos, read_asu_mayo
 
 # Last frame of each block and its sequence, from the read-me file of CVC-ColonDB.
@@ -95,7 +95,7 @@ def read_listed(folder):
     """
     pairs = pair_folders(child(folder, "images"), child(folder, "masks"))
     sequence_of = read_sequences(child(folder, "frames.csv"), pairs)
-    phantom = _read_phantom(folder)
+    phantom = read_phantom(folder)
     name = "CVC-ColonDB" if _is_colondb(pairs, sequence_of) else phantom.get("name", folder.name)
     return _cohort(name, pairs, sequence_of, [phantom["caveat"]] if phantom else ())
 
@@ -189,18 +189,6 @@ def _is_colondb(pairs, sequence_of):
         return False
     size = read_size(next(iter(pairs.values()))[0], FRAME_MODES)
     return size == COLONDB_SIZE and sequence_of == sequences_by_blocks(pairs, COLONDB_BLOCKS, None)
-
-
-def _read_phantom(folder):
-    """Return what `phantom.json` says of the frames, or nothing where there is none."""
-    path = folder / "phantom.json"
-    if not path.is_file():
-        return {}
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        return about | {"caveat": str(about["caveat"])}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f'{path}: expected {{"caveat": "phantom: ..."}}. Received: {error!r}.') from error
 
 
 def _without_identity(name, folder, pairs):

@@ -1,8 +1,7 @@
 """What a data set's folder holds: its entries, frames with their masks, and the sequence of each frame."""
 
-import csv
-
 from data_prep.readers.images import FRAME_MODES, MASK_MODES, list_images, read_size
+from data_prep.readers.tables import read_rows
 
 
 def child(folder, name):
@@ -41,7 +40,7 @@ def read_sequences(path, frames):
         When the table names a frame that is not on disk, or leaves one out.
     """
     sequence_of = {}
-    for line, frame, sequence in _read_rows(path):
+    for line, frame, sequence in read_rows(path, ("frame", "sequence")):
         if not frame or not sequence:
             raise ValueError(
                 f"{path}, line {line}: expected a frame and a sequence. Received: {frame!r}, {sequence!r}."
@@ -146,16 +145,3 @@ def _require_equal_sizes(frame, mask):
     expected, received = read_size(frame, FRAME_MODES), read_size(mask, MASK_MODES)
     if received != expected:
         raise ValueError(f"{mask}: expected {expected} rows and columns, as {frame.name}. Received: {received}.")
-
-
-def _read_rows(path):
-    """Read (line, frame, sequence) of every row, stripped; Excel's byte order mark is no part of the header."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            header = rows.fieldnames or []
-            if not {"frame", "sequence"} <= set(header):
-                raise ValueError(f"expected the columns frame,sequence. Received: {','.join(header) or 'nothing'}.")
-            return [(rows.line_num, (row["frame"] or "").strip(), (row["sequence"] or "").strip()) for row in rows]
-    except (ValueError, csv.Error) as error:  # also letters that are not UTF-8
-        raise ValueError(f"{path}: {error}") from error

@@ -33,7 +33,7 @@ class Contours:
         The experts' rows; NaN where they drew none.
     subjects : tuple of str
     example : ndarray of shape (rows, columns, 2), float
-        The confidence maps of the first ROI in all of its columns, for Figure 8.
+        The confidence maps of the first ROI in all of its columns, for Figure 8; no columns where they were not kept.
 
     Raises
     ------

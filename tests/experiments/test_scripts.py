@@ -11,11 +11,26 @@ import numpy as np
 import pytest
 
 from data_prep.cohort import Cohort, Image, Subject
-from experiments import command, fig_polyp_examples, fig_polyp_froc, table_s1
+from experiments import (
+    command,
+    fig_carotid_boxplots,
+    fig_carotid_patches,
+    fig_carotid_stages,
+    fig_frame_examples,
+    fig_frame_roc,
+    fig_polyp_examples,
+    fig_polyp_froc,
+    table_s1,
+    table_s3,
+    table_s4,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = (fig_polyp_examples, fig_polyp_froc, table_s1)
-STEMS = ("fig_polyp_examples", "fig_polyp_froc", "table_s1")
+SCRIPTS = (
+    *(fig_polyp_examples, fig_polyp_froc, table_s1, fig_frame_examples, fig_frame_roc, table_s3),
+    *(fig_carotid_patches, fig_carotid_boxplots, fig_carotid_stages, table_s4),
+)
+STEMS = tuple(script.__name__.rpartition(".")[2] for script in SCRIPTS)
 
 
 @pytest.fixture(scope="module")

@@ -60,3 +60,11 @@ def test_settings_of_an_application_leave_the_phantom_out():
     settings = load_profile("smoke").settings("polyp")
     assert sorted(settings) == ["network", "polyp", "training"]
     assert settings["network"]["input_size"] == 67
+
+
+def test_an_application_may_have_epochs_of_its_own():
+    profile = load_profile("smoke", ["carotid.max_epochs=7"])
+    settings = profile.settings("carotid")
+    assert settings["training"]["max_epochs"] == 7
+    assert "max_epochs" not in settings["carotid"]
+    assert profile.settings("polyp")["training"]["max_epochs"] == profile.training.max_epochs != 7

@@ -22,6 +22,11 @@ def pixels(number, informative):
     return frame
 
 
+@pytest.fixture(autouse=True)
+def forget():
+    frame_quality._prepare.cache_clear()
+
+
 def cohort(**changes):
     subjects = []
     for k, name in enumerate(NAMES):
@@ -137,8 +142,9 @@ def test_frames_without_subject_are_checked_for_copies_across_the_split(monkeypa
     monkeypatch.setattr(frame_quality, "check_unlike", lambda *arguments: seen.append(arguments[1:]))
     prepared(monkeypatch)
     assert seen == []
+    frame_quality._prepare.cache_clear()
     test = prepared(monkeypatch, anonymous=True).test
-    assert seen == [(test, [])]
+    assert seen == [(test, ())]
 
 
 def test_a_class_that_is_missing_in_training_is_named(task):
