@@ -232,6 +232,28 @@ def few_subjects(number):
     return [f"Only {number} test subjects: {narrow}, and {least}."]
 
 
+def few_for_holm(number, comparisons):
+    """List what must be said when no corrected bootstrap p of so many subjects could be under .05: a line, or nothing.
+
+    Parameters
+    ----------
+    number : int
+        Of test subjects.
+    comparisons : int
+        That Holm's method corrects for.
+
+    Returns
+    -------
+    list of str
+    """
+    least = smallest_p(number) * comparisons
+    if least < 0.05:
+        return []
+    return [
+        f"After Holm's correction for {comparisons} comparisons no bootstrap p can be under {min(least, 1):.2g} here."
+    ]
+
+
 def resolvable(points, detections):
     """Keep the operating points that the test frames can show: below one false positive in all there is no curve.
 

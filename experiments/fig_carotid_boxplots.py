@@ -14,7 +14,7 @@ import numpy as np
 
 from experiments import command
 from repro import plotting
-from repro.evaluation.boundaries import imt_errors, roi_errors
+from repro.evaluation.boundaries import imt_errors, roi_errors, roi_imts
 from repro.finetune import ARMS, HANDCRAFTED, label
 
 SHOWN = (*ARMS, HANDCRAFTED)
@@ -65,11 +65,13 @@ def draw(contours, found, options, data):
 def roi_rows(key, contours):
     """List the errors of every ROI of a run, in micrometres."""
     entry, errors = dict(zip(("arm", "fraction", "seed"), key, strict=True)), roi_errors(contours)
-    vertical, normal = imt_errors(contours), imt_errors(contours, kind="polyline")
+    vertical, normal = roi_imts(contours), roi_imts(contours, kind="polyline")
     return [
         entry
         | {"subject": contours.subjects[contours.subject[k]], "roi": contours.roi[k]}
-        | {"li_um": errors[k, 0], "ma_um": errors[k, 1], "imt_um": vertical[k], "imt_normal_um": normal[k]}
+        | {"li_um": errors[k, 0], "ma_um": errors[k, 1]}
+        | {"imt_um": vertical[k, 0], "true_imt_um": vertical[k, 1]}
+        | {"imt_normal_um": normal[k, 0], "true_imt_normal_um": normal[k, 1]}
         | {"li_spline": int(contours.fallback[k, 0]), "ma_spline": int(contours.fallback[k, 1])}
         for k in range(len(contours.roi))
     ]
@@ -87,7 +89,10 @@ def evaluated(options):
     settings = options.profile.carotid
     if settings.column_step == 1:
         return ""
-    return f"Segmented: every {settings.column_step}th column of at most {settings.test_rois} ROIs of a test subject."
+    rois = "ROI" if settings.test_rois == 1 else "ROIs"
+    return (
+        f"Segmented: every {settings.column_step}th column of {settings.test_rois} {rois} of a test subject, at most."
+    )
 
 
 def snakes(contours):

@@ -48,8 +48,10 @@ def main(arguments=None):
         figure.axes[0].plot(column, row, ".", color=colour, markeredgecolor="black", markeredgewidth=0.4, ms=7)
         rows += [{"class": name, "row": int(r), "column": int(c)} for r, c in zip(row, column, strict=True)]
     size, zoom = run.settings["network"]["input_size"], run.settings["carotid"]["zoom"]
-    width = f"A patch is {size / zoom:.1f} pixels of the image wide, shown at {size}. Dots: centres."
-    notes = "\n".join([width, *task.caveats])
+    gamma = run.settings["carotid"]["gamma"]
+    notes = [f"A patch is {size / zoom:.1f} pixels of the image wide, shown at {size}, centred on a dot."]
+    notes += [f"Patches' greys are raised to the power {gamma:g}."] if gamma != 1 else []
+    notes = "\n".join([*notes, *task.caveats])
     plotting.finish(figure.axes[0], f"{region.subject}, {region.scan.name}", notes)
     figure.suptitle(f"Figure 7: where patches are taken. {command.data_title(options, data)}")
     command.save(figure, options, data, "fig_carotid_patches", rows, notes)

@@ -10,6 +10,8 @@ Time: under a minute when the phantoms are there.
     python experiments/fig_frame_examples.py --data FOLDER
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from data_prep.readers import read_frames
@@ -30,7 +32,7 @@ def main(arguments=None):
         word = "informative" if informative else "not informative"
         for ax, (subject, frame) in zip(row, pick(cohort, informative, SHOWN), strict=False):
             ax.imshow(frame.read_pixels())
-            plotting.finish(ax, f"{word}: {frame.name}")
+            plotting.finish(ax, f"{word}: {Path(frame.name).stem}")
             rows.append({"subject": subject.name, "frame": frame.name, "informative": informative})
     for ax in axes.flat:
         ax.set_axis_off()

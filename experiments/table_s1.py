@@ -47,7 +47,7 @@ def main(arguments=None):
             raise ValueError(f"Table S1 needs {1 / max(POINTS):.0f} test frames or more. {left_out}")
         reach = command.candidates(chosen.values())
         notes = command.caption(chosen.values(), options, reach, left_out)
-        figure, rows = triangles.draw_table(arms, points, PAPER, "videos", notes)
+        figure, rows, notes = triangles.draw_table(arms, points, PAPER, "videos", notes)
         figure.suptitle(f"Table S1: false positives per frame at which two arms differ. {command.title(options, data)}")
         command.save(figure, options, data, command.seeded("table_s1", seed, options), rows, notes)
 

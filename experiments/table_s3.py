@@ -15,12 +15,15 @@ from repro.finetune import ARMS, HANDCRAFTED
 
 TABLE = (*ARMS, HANDCRAFTED)
 POINTS = (0.1, 0.15, 0.2)
+UNREADABLE = "?: the columns of the paper's row for scratch cannot be read."
 
-# The paper's table: {row: {column: points}}. The columns of its row "scratch" are not legible: left out.
+# The paper's table: {row: {column: points}}. In its row "scratch" four cells have points; in which columns they stand
+# cannot be read.
 PAPER = {
     "fc7": {"fc8": (0.1,)},
     "fc6": {"fc8": (0.1,)},
     **{depth: {"fc8": (0.1, 0.15)} for depth in ("conv5", "conv4", "conv3", "conv2", "conv1")},
+    "scratch": dict.fromkeys(ARMS[:-1]),
     HANDCRAFTED: {"fc8": (0.2,), "scratch": (0.15, 0.2)}
     | dict.fromkeys(("fc7", "fc6", "conv5", "conv4", "conv3", "conv2", "conv1"), POINTS),
 }
@@ -34,8 +37,8 @@ def main(arguments=None):
     for seed in options.seeds:
         chosen = {arm: found[arm, 1.0, seed] for arm in TABLE}
         arms = {arm: detections for arm, (detections, _) in chosen.items()}
-        notes = command.caption(chosen.values(), options, "The paper's row for scratch is not legible.")
-        figure, rows = triangles.draw_table(arms, POINTS, PAPER, "videos", notes, roc=True)
+        notes = command.caption(chosen.values(), options, UNREADABLE)
+        figure, rows, notes = triangles.draw_table(arms, POINTS, PAPER, "videos", notes, roc=True)
         figure.suptitle(f"Table S3: false positive rates at which two arms differ. {command.title(options, data)}")
         command.save(figure, options, data, command.seeded("table_s3", seed, options), rows, notes)
 

@@ -63,7 +63,9 @@ def main(arguments=None):
 
 def draw(found, options, data, seed):
     """Draw a row of tables for each interface, the paper's first, and write all numbers."""
-    notes = command.caption(found.values(), options, evaluated(options))
+    subjects, comparisons = len(next(iter(found.values()))[0].subjects), len(SHOWN) * (len(SHOWN) - 1) // 2
+    few = command.few_for_holm(subjects, comparisons)
+    notes = command.caption(found.values(), options, evaluated(options), *few)
     names, rows = [label(arm) for arm in SHOWN], []
     figure, axes = plotting.subplots(columns=1 + len(RULES), rows=2, width_in=6.2, height_in=5)
     subject = next(iter(found.values()))[0].subject

@@ -5,6 +5,7 @@ For the scripts of this folder.
 
 from functools import partial
 
+from experiments import command
 from repro import plotting
 from repro.evaluation.comparison import compare
 from repro.evaluation.intervals import idca_interval
@@ -26,8 +27,8 @@ def draw_table(arms, points, paper, subjects, notes, roc=False):
         In the table's order.
     points : sequence of float
         Operating points.
-    paper : dict of str to dict of str to sequence of float
-        The paper's cells: points by column, by row.
+    paper : dict of str to dict of str to sequence of float or None
+        The paper's cells: points by column, by row; None where they cannot be read.
     subjects : str
         What is resampled: "videos".
     notes : str
@@ -40,18 +41,25 @@ def draw_table(arms, points, paper, subjects, notes, roc=False):
     figure : matplotlib.figure.Figure
     rows : list of dict
         Every number of every pair.
+    notes : str
+        As given, and what the number of subjects does not allow.
     """
     pairs = compare(arms, points, partial(idca_interval, fixed_rate=True) if roc else idca_interval)
     names = [label(arm) for arm in arms]
-    cells = {(label(row), label(column)): points for row, cells in paper.items() for column, points in cells.items()}
+    cells = {(label(row), label(column)): at for row, of in paper.items() for column, at in of.items()}
     panels = {"the paper, on its own images": cells}
     panels |= {title.format(subjects=subjects): _cells(pairs, rule) for title, rule in RULES.items()}
+    notes = "\n".join([notes, *command.few_for_holm(len(next(iter(arms.values())).subjects), len(pairs))])
     figure, axes = plotting.subplots(columns=2, rows=2, width_in=8.5, height_in=6)
     for ax, (title, cells) in zip(axes.flat, panels.items(), strict=True):
-        plotting.draw_triangle(ax, names, {pair: plotting.points_cell(at, len(points)) for pair, at in cells.items()})
+        plotting.draw_triangle(ax, names, {pair: _cell(at, len(points)) for pair, at in cells.items()})
         plotting.finish(ax, title)
     plotting.finish(axes[0, 0], next(iter(panels)), notes)
-    return figure, [vars(pair) for pair in pairs]
+    return figure, [vars(pair) for pair in pairs], notes
+
+
+def _cell(points, most):
+    return ("?", 0.0) if points is None else plotting.points_cell(points, most)
 
 
 def _cells(pairs, rule):

@@ -13,6 +13,7 @@ from textwrap import fill
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
 _DEPTHS = ("fc8", "fc7", "fc6", "conv5", "conv4", "conv3", "conv2", "conv1")
@@ -123,7 +124,7 @@ def draw_interval(ax, interval, at, arm, kind="idca", place=(0, 1)):
     if kind not in looks:
         raise ValueError(f"kind must be one of {list(looks)}. Received: {kind!r}.")
     style, (number, of) = _style(arm), place
-    step_pt = min(7.0, 42.0 / of)
+    step_pt = min(7.0, 46.0 / of)
     shift_pt = step_pt * (number - (of - 1) / 2 + (0.22 if kind == "bootstrap" else -0.22))
     moved = ax.transData + ScaledTranslation(shift_pt / 72, 0, ax.figure.dpi_scale_trans)
     # A value can sit on its own limit and lose the last digit beside it; bars of -1e-17 are refused.
@@ -204,6 +205,9 @@ def draw_boxes(ax, errors, names, paper=None):
     top, bottom = max(of.max() for of in values), min(of.min() for of in values)
     ax.set_yscale("log")
     ax.set_ylim(0.8 * bottom, top * (top / bottom) ** 0.22)
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
     places = ax.get_xaxis_transform()
     for place, (arm, of) in enumerate(zip(errors, values, strict=True), start=1):
         look = {"ha": "center", "va": "top", "fontsize": 7, "transform": places}

@@ -136,15 +136,17 @@ class Carotid:
     zoom : int
         Input pixels that one pixel of an ROI becomes. Dense maps are fastest where the network's strides divide it.
     far_um : float
-        Background patches lie further than so many micrometres from both interfaces.
+        Background patches lie further than so many micrometres from both interfaces. 150 is two to three pixels,
+        which is as sure as an expert's line can be, and less than half of a wall of 400, the thinnest: so there is
+        background between LI and MA too. Without it, a network is never told what the middle of a wall is.
     test_rois : int
         Most ROIs of a test subject that are segmented, evenly spread over its images.
     column_step : int
         Every so many columns of a test ROI are segmented; 1 for all.
     gamma : float
         Power that grey values are raised to before a network sees them. The paper states none: 1.
-    max_epochs : int
-        Instead of the plan's own; 0 keeps that.
+    max_epochs, input_size : int
+        Instead of the plan's and the network's own; 0 keeps those.
     """
 
     test_share: float
@@ -156,6 +158,7 @@ class Carotid:
     gamma: float = 1.0
     far_um: float = 150.0
     max_epochs: int = 0
+    input_size: int = 0
     split_seed: int = 0
     validation_share: float = 0.2
 
@@ -235,8 +238,9 @@ class Profile:
     def settings(self, application):
         """Return what defines a run of an application, as plain nested dicts for a `.json`."""
         parts = {part: asdict(getattr(self, part)) for part in ("network", "training", application)}
-        if epochs := parts[application].pop("max_epochs", 0):
-            parts["training"]["max_epochs"] = epochs
+        for section, key in (("training", "max_epochs"), ("network", "input_size")):
+            if own := parts[application].pop(key, 0):
+                parts[section][key] = own
         return json.loads(json.dumps(parts))
 
 

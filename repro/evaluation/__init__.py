@@ -1,6 +1,6 @@
 """Scores to statistics: FROC and ROC curves, their intervals, and which arms differ."""
 
-from repro.evaluation.boundaries import Contours, boundary_error, imt, imt_errors, roi_errors
+from repro.evaluation.boundaries import Contours, boundary_error, imt, imt_errors, roi_errors, roi_imts
 from repro.evaluation.comparison import Pair, compare, holm, paired_difference
 from repro.evaluation.delong import auc_bootstrap, auc_difference, auc_interval, delong
 from repro.evaluation.froc import Detections, curve, froc_curve, sensitivity_at
@@ -35,5 +35,6 @@ __all__ = [
     "roc_detections",
     "roc_interval",
     "roi_errors",
+    "roi_imts",
     "sensitivity_at",
 ]

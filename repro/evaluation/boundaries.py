@@ -154,8 +154,8 @@ def roi_errors(contours):
     )
 
 
-def imt_errors(contours, kind="vertical"):
-    """Compute by how much the thickness found in each ROI exceeds the true one.
+def roi_imts(contours, kind="vertical"):
+    """Compute the thickness found in each ROI and the true one.
 
     Parameters
     ----------
@@ -165,15 +165,26 @@ def imt_errors(contours, kind="vertical"):
 
     Returns
     -------
+    ndarray of shape (rois, 2), float
+        Found and true, in micrometres.
+    """
+    thickness = []
+    for found, truth, um, columns in _by_roi(contours):
+        drawn = np.isfinite(truth).all(axis=1)
+        thickness.append([imt(*line[drawn].T, um, kind, columns[drawn]) for line in (found, truth)])
+    return np.array(thickness)
+
+
+def imt_errors(contours, kind="vertical"):
+    """Compute by how much the thickness found in each ROI exceeds the true one; parameters as for `roi_imts`.
+
+    Returns
+    -------
     ndarray of shape (rois,), float
         In micrometres; below zero where the wall was found too thin.
     """
-    errors = []
-    for found, truth, um, columns in _by_roi(contours):
-        drawn = np.isfinite(truth).all(axis=1)
-        thickness = [imt(*line[drawn].T, um, kind, columns[drawn]) for line in (found, truth)]
-        errors.append(thickness[0] - thickness[1])
-    return np.array(errors)
+    found, true = roi_imts(contours, kind).T
+    return found - true
 
 
 def _by_roi(contours):

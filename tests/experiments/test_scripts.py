@@ -98,6 +98,40 @@ def test_table_s1_has_every_pair_at_the_points_that_its_frames_can_show(drawn):
     assert any("Only 3 test subjects" in note and "no p can be under 0.25" in note for note in notes)
 
 
+def test_figure_6_has_every_arm_share_and_area(drawn):
+    notes, numbers = rows(drawn[0] / "figures" / "fig_frame_roc.csv")
+    shown = {(row["arm"], row["fraction"]) for row in numbers if row["panel"] == "b"}
+    assert shown == {(arm, share) for arm in ("conv1", "scratch") for share in ("1.0", "0.1", "0.05", "0.01")}
+    assert {row["arm"] for row in numbers if row["panel"] == "a"} == set(fig_frame_roc.DEPTHS)
+    areas = [row for row in numbers if row["kind"] in ("auc_delong", "auc_bootstrap")]
+    assert len(areas) == 2 * (7 + 2 * 3)
+    assert all(float(row["low"]) <= float(row["auc"]) <= float(row["high"]) for row in areas)
+    assert any("5%: " in note and "two of each class are the least" in note for note in notes)
+
+
+def test_figure_9_has_every_arm_and_roi_in_micrometres(drawn):
+    notes, numbers = rows(drawn[0] / "figures" / "fig_carotid_boxplots.csv")
+    assert {row["arm"] for row in numbers} == set(fig_carotid_boxplots.SHOWN)
+    rois = {row["roi"] for row in numbers}
+    assert len(numbers) == 10 * len(rois)
+    assert all(300 < float(row["true_imt_um"]) < 1400 for row in numbers)
+    assert any("Snakes that folded" in note and f"of {20 * len(rois)}." in note for note in notes)
+
+
+def test_table_s4_has_every_pair_of_both_interfaces(drawn):
+    _, numbers = rows(drawn[0] / "figures" / "table_s4.csv")
+    assert [row["interface"] for row in numbers] == ["LI"] * 45 + ["MA"] * 45
+    assert all(0 <= float(row["p_t"]) <= float(row["p_t_holm"]) <= 1 for row in numbers)
+
+
+def test_the_paper_s_table_s4_is_whole():
+    """45 cells an interface; conv2 against conv1 in LI is .9530, scratch against conv3 in MA .1369."""
+    cells = {interface: table_s4.paper_cells(interface) for interface in ("LI", "MA")}
+    assert [len(of) for of in cells.values()] == [45, 45]
+    assert cells["LI"]["FT:conv1-fc8", "FT:conv2-fc8"][0] == ".9530"
+    assert cells["MA"]["scratch", "FT:conv3-fc8"][0] == ".1369"
+
+
 def test_drawing_again_trains_nothing_and_gives_the_same_files(drawn):
     folder, options = drawn
     before = {path: path.read_bytes() for path in (folder / "figures").iterdir()}
@@ -177,3 +211,10 @@ def test_scripts_of_the_readme_run(line, drawn, tmp_path):
         pytest.skip("needs a file of weights that pip cannot bring")
     script.main([*arguments, *drawn[1], "--figures", str(tmp_path)])
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_what_few_subjects_cannot_show_is_said():
+    """Eight subjects give no p under 2 ** -7; times 135 comparisons that is over 1. Fourteen give .0165."""
+    (said,) = command.few_for_holm(8, 135)
+    assert "135 comparisons no bootstrap p can be under 1." in said
+    assert command.few_for_holm(14, 135) == []

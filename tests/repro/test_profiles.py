@@ -62,9 +62,10 @@ def test_settings_of_an_application_leave_the_phantom_out():
     assert settings["network"]["input_size"] == 67
 
 
-def test_an_application_may_have_epochs_of_its_own():
-    profile = load_profile("smoke", ["carotid.max_epochs=7"])
+def test_an_application_may_have_epochs_and_inputs_of_its_own():
+    profile = load_profile("smoke", ["carotid.max_epochs=7", "carotid.input_size=83"])
     settings = profile.settings("carotid")
-    assert settings["training"]["max_epochs"] == 7
-    assert "max_epochs" not in settings["carotid"]
-    assert profile.settings("polyp")["training"]["max_epochs"] == profile.training.max_epochs != 7
+    assert (settings["training"]["max_epochs"], settings["network"]["input_size"]) == (7, 83)
+    assert not {"max_epochs", "input_size"} & set(settings["carotid"])
+    others = profile.settings("polyp")
+    assert (others["training"]["max_epochs"], others["network"]["input_size"]) == (2, 67)
