@@ -249,9 +249,7 @@ def few_for_holm(number, comparisons):
     least = smallest_p(number) * comparisons
     if least < 0.05:
         return []
-    return [
-        f"After Holm's correction for {comparisons} comparisons no bootstrap p can be under {min(least, 1):.2g} here."
-    ]
+    return [f"After Holm's correction for {comparisons} comparisons no bootstrap p can be under {min(least, 1):.2g}."]
 
 
 def resolvable(points, detections):

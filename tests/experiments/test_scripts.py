@@ -143,7 +143,7 @@ def test_drawing_again_trains_nothing_and_gives_the_same_files(drawn):
 
 def test_a_run_that_is_lost_is_made_again_to_the_bit(drawn):
     folder, options = drawn
-    scores = next((folder / "results" / "runs").glob("*_conv4_*.npz"))
+    scores = next((folder / "results" / "runs").glob("polyp_*_conv4_*.npz"))
     before = scores.read_bytes()
     scores.with_suffix(".json").unlink()
     scores.unlink()
@@ -170,6 +170,8 @@ def test_an_unknown_folder_ends_in_one_line(tmp_path, monkeypatch):
         runpy.run_path(str(ROOT / "experiments" / "fig_polyp_froc.py"), run_name="__main__")
 
 
+PHANTOMS = {"polyp": "colonoscopy", "s1": "colonoscopy", "frame": "procedures", "s3": "procedures"}
+PHANTOMS |= {"carotid": "carotid", "s4": "carotid"}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
     line.split("#")[0].strip()
@@ -205,7 +207,8 @@ def test_scripts_of_the_readme_run(line, drawn, tmp_path):
     script = next(script for script in SCRIPTS if words[1] == f"experiments/{script.__name__.split('.')[-1]}.py")
     arguments = words[2:]
     if "--data" in arguments:
-        phantom = next((drawn[0] / "results" / "phantoms").glob("colonoscopy_*"))
+        kind = next(kind for word, kind in PHANTOMS.items() if word in words[1])
+        phantom = next((drawn[0] / "results" / "phantoms").glob(f"{kind}_*"))
         arguments[arguments.index("--data") + 1] = str(phantom)
     if "--weights" in arguments:
         pytest.skip("needs a file of weights that pip cannot bring")
