@@ -11,14 +11,14 @@ from pathlib import Path
 
 from data_prep.phantoms import carotid, colonoscopy, procedures
 
+# As hard as the quick profile has them.
+CAROTID = carotid.CarotidPhantom(num_patients=30, frames_per_patient=3, seed=1)
+POLYPS = colonoscopy.ColonoscopyPhantom(14, 9, seed=1, polyp_contrast=1.0, lookalikes=4.0)
+PROCEDURES = procedures.ProcedurePhantom(num_videos=8, frames_per_video=16, seed=1)
 PHANTOMS = {
-    "carotid ultrasound": (carotid, carotid.CarotidPhantom(num_patients=30, frames_per_patient=3, seed=1), 90),
-    "colonoscopy with polyps": (
-        colonoscopy,
-        colonoscopy.ColonoscopyPhantom(num_videos=8, frames_per_video=9, seed=1),
-        72,
-    ),
-    "colonoscopy procedures": (procedures, procedures.ProcedurePhantom(num_videos=4, frames_per_video=30, seed=1), 120),
+    "carotid ultrasound": (carotid, CAROTID, 30 * 3),
+    "colonoscopy with polyps": (colonoscopy, POLYPS, 14 * 9),
+    "colonoscopy procedures": (procedures, PROCEDURES, 8 * 16),
 }
 
 
