@@ -133,12 +133,12 @@ def test_p_values_are_written_as_in_the_paper():
 
 
 def test_boxes_have_tukey_s_whiskers_and_both_numbers(ax):
-    """1 to 9 and 31: quartiles 3.25 and 7.75, so that whiskers end at 9 (below 14.5), and 31 lies beyond."""
-    values = np.array([*range(1, 10), 31.0])
+    """1 to 9 and 16: quartiles 3.25 and 7.75, so that whiskers end at 9 (below 14.5), and 16 lies beyond."""
+    values = np.array([*range(1, 10), 16.0])
     plotting.draw_boxes(ax, {"fc8": values, "scratch": values / 2}, ["a", "b"], {"fc8": (101.0, 133.0)})
     upper = ax.get_lines()[1].get_ydata()
     np.testing.assert_allclose(upper, [7.75, 9])
-    assert [text.get_text() for text in ax.texts] == ["8\n±9", "101\n±133", "4\n±4"]
+    assert [text.get_text() for text in ax.texts] == ["6\n±4", "101\n±133", "3\n±2"]
 
 
 def test_figures_are_saved_with_numbers_and_caveats_and_twice_the_same(ax, tmp_path):

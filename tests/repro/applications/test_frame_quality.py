@@ -1,6 +1,7 @@
 """From frames to crops and scores: who trains, who tests, how frames are thinned, what is counted."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -131,6 +132,18 @@ def test_a_rival_learns_from_the_training_frames_alone(monkeypatch, tmp_path):
     assert found.score[found.lesion >= 0].min() > found.score[found.lesion < 0].max()
     assert record["caveats"] == ["a caveat"]
     assert record["counts"]["test"] == {"subjects": 3, "informative frames": 6, "uninformative frames": 12}
+
+
+def test_a_rival_scores_each_test_frame_by_its_own_features(monkeypatch, tmp_path):
+    """Frames are as bright as their number says: a rival that answers with the brightness gives it away."""
+    monkeypatch.setattr(frame_quality, "read_frames", lambda _: cohort())
+    monkeypatch.setattr(frame_quality, "Parallel", lambda **_: list)
+    monkeypatch.setattr(frame_quality, "delayed", lambda function: function)
+    monkeypatch.setattr(frame_quality.rivals, "features", lambda pixels, _: pixels[0, 1, :1].astype(float))
+    monkeypatch.setattr(frame_quality.rivals, "fit", lambda *_: SimpleNamespace(score=np.ravel))
+    found, _ = frame_quality.perform(run(arm="handcrafted"), tmp_path)
+    tested = np.flatnonzero(np.isin(np.repeat(NAMES, PER_SUBJECT), found.subjects))
+    np.testing.assert_array_equal(found.score, 100 + tested)
 
 
 def test_the_data_set_s_own_split_holds(monkeypatch):
