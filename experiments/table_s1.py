@@ -20,6 +20,7 @@ POINTS = (0.001, 0.01, 0.1)  # the paper's two, and one that a few hundred frame
 
 # The paper's table: {row: {column: points}}; "?" in its layout (conv3 at .001 against conv5 or conv4) is left out.
 BOTH = (0.001, 0.01)
+PAPER_POINTS = "The paper's panel has .001 and .01 only."
 PAPER = {
     "fc7": {"fc8": BOTH},
     "fc6": {"fc8": BOTH},
@@ -46,7 +47,7 @@ def main(arguments=None):
         if not points:
             raise ValueError(f"Table S1 needs {1 / max(POINTS):.0f} test frames or more. {left_out}")
         reach = command.candidates(chosen.values())
-        notes = command.caption(chosen.values(), options, reach, left_out)
+        notes = command.caption(chosen.values(), options, reach, PAPER_POINTS, left_out)
         figure, rows, notes = triangles.draw_table(arms, points, PAPER, "videos", notes)
         figure.suptitle(f"Table S1: false positives per frame at which two arms differ. {command.title(options, data)}")
         command.save(figure, options, data, command.seeded("table_s1", seed, options), rows, notes)

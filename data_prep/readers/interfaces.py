@@ -157,7 +157,7 @@ def read_columns(path, shape):
         raise ValueError(f"{places[odd[0]]}: expected column {odd[0]}. Received: {columns[odd[0]]:g}.")
     for rows in (li, ma):
         _require_inside(columns, rows, shape, places)
-    return _require_order(np.stack([li, ma]), path)
+    return _require_order(np.stack([li, ma]), path, places)
 
 
 def require_scale(value, place):
@@ -198,14 +198,15 @@ def _require_inside(columns, rows, shape, places):
         )
 
 
-def _require_order(interfaces, path):
-    """Return the interfaces as they are when MA lies below LI wherever both are known."""
+def _require_order(interfaces, path, places=None):
+    """Return the interfaces as they are when MA lies below LI wherever both are known; `places` name each column."""
     li, ma = interfaces
     wrong = np.flatnonzero(ma <= li)
     if len(wrong):
         first = wrong[0]
+        place = places[first] if places else path
         raise ValueError(
-            f"{path}: expected MA below LI, a greater row, in every column. Received: LI {li[first]:.2f}, "
+            f"{place}: expected MA below LI, a greater row, in every column. Received: LI {li[first]:.2f}, "
             f"MA {ma[first]:.2f} in column {first}, and {len(wrong) - 1} more columns. Are the two swapped?"
         )
     return interfaces

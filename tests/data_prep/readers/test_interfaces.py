@@ -149,7 +149,7 @@ def test_the_listed_form_keeps_empty_columns_empty(tmp_path):
         (23, {9: "7,5"}, "line 9: expected column,li,ma"),
         (24, {9: None}, "line 9: expected column 7. Received: 8"),
         (23, {9: "7,5,17"}, "line 9: expected a point inside the image.*Received: column 7, row 17"),
-        (23, {9: "7,9,5"}, "expected MA below LI.*LI 9.00, MA 5.00 in column 7, and 0 more"),
+        (23, {9: "7,9,5"}, "line 9: expected MA below LI.*LI 9.00, MA 5.00 in column 7, and 0 more"),
         (23, {9: "7,0,0"}, "expected MA below LI"),
     ],
 )
