@@ -3,7 +3,7 @@
 import argparse
 import importlib
 import sys
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -116,6 +116,7 @@ def _data(options, read, write, phantom):
         if not folder.is_dir():
             with tqdm(desc="phantoms", unit="subject", disable=None) as bar:
                 write(phantom, folder, partial(_show, bar), jobs=-1)
+    read = cache(read)  # the fingerprint reads it too
     return Data(read(folder).name, str(folder), fingerprint(folder, read))
 
 

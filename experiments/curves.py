@@ -58,7 +58,7 @@ def draw_panels(curves, panels, found, at, options, notes):
     panels : dict of str to dict
         By title, the runs of a panel as `command.list_runs` gives them.
     found : dict of key to (Detections, dict)
-        What `command.load` returned for each of them.
+        What `command.make_all` returned for each of them.
     at : sequence of float
         Where intervals are drawn.
     options : argparse.Namespace

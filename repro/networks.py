@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from repro.alexnet import build_alexnet
 from repro.finetune import label, layer_rates, trainable_until
+from repro.inference import candidate_scores
 from repro.profiles import Plan
 from repro.training import train
 from repro.weights import SOURCES, fitting_layers, load_imagenet
@@ -46,6 +47,32 @@ def train_arm(run, model, patches, validation):
     """
     plan = Plan(**run.settings["training"])
     return asdict(train(model, patches, validation, layer_rates(run.arm), plan, run.seed))
+
+
+def classify(run, patches, record):
+    """Train the network of a run on two classes, and score what is tested by the mean over its patches.
+
+    Parameters
+    ----------
+    run : repro.runs.Run
+    patches : object
+        Of an application: `training()` returns the tables of training and of validation, `testing()` the table of
+        testing and the candidate, from 0, that each patch shows; `caveats`, texts, what came of drawing them.
+    record : dict
+        Gets the patches' numbers, the history and the caveats.
+
+    Returns
+    -------
+    ndarray of shape (number of candidates,), float64
+    """
+    training, validation = patches.training()
+    model, caveats = prepare_network(run, num_classes=2)
+    history = train_arm(run, model, training, validation)
+    table, candidate = patches.testing()
+    scores = candidate_scores(model, table, candidate, description="testing")
+    numbers = {"training": len(training), "validation": len(validation), "testing": len(table)}
+    record |= {"caveats": [*record["caveats"], *caveats, *patches.caveats], "patches": numbers, "history": history}
+    return scores
 
 
 def _caveats(arm, filled):

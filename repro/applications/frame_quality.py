@@ -118,7 +118,10 @@ def perform(run, results):
     record = {"caveats": list(task.caveats), "counts": counts(task, chosen)}
     if run.arm in rivals.METHODS:
         return task.detections(_rival_scores(run, task, chosen)), record
-    return _perform_network(run, Patches(task, chosen, run), record)
+    # Imported late: a rival, and a figure that reads the counts, need no backend.
+    from repro.networks import classify
+
+    return task.detections(classify(run, Patches(task, chosen, run), record)), record
 
 
 def thin(task, fraction, seed):
@@ -175,21 +178,6 @@ def _rival_scores(run, task, chosen):
 
 def _features(frame, method):
     return rivals.features(frame.read_pixels(), method)
-
-
-def _perform_network(run, patches, record):
-    # Imported late: a rival, and a figure that reads the counts, need no backend.
-    from repro.inference import candidate_scores
-    from repro.networks import prepare_network, train_arm
-
-    training, validation = patches.training()
-    model, caveats = prepare_network(run, num_classes=2)
-    history = train_arm(run, model, training, validation)
-    table, frame = patches.testing()
-    scores = candidate_scores(model, table, frame, description="testing")
-    numbers = {"training": len(training), "validation": len(validation), "testing": len(table)}
-    record |= {"caveats": record["caveats"] + caveats + patches.caveats, "patches": numbers, "history": history}
-    return patches.task.detections(scores), record
 
 
 class Patches:

@@ -135,7 +135,10 @@ def perform(run, results):
         return task.detections(task.scores[task.of(task.test_names)]), record
     images = tuple(image for subject in cohort.subjects for image in subject.images)
     patches = Patches(task, FrameCache(images, settings["frames_in_memory"]), run)
-    return _perform_network(run, patches, record)
+    # Imported late: a rival, and a figure that reads the counts, need no backend.
+    from repro.networks import classify
+
+    return task.detections(classify(run, patches, record)), record
 
 
 def counts(task):
@@ -165,23 +168,10 @@ def counts(task):
     return ledger
 
 
-def _perform_network(run, patches, record):
-    # Imported late: a rival, and a figure that reads the counts, need no backend.
-    from repro.inference import candidate_scores
-    from repro.networks import prepare_network, train_arm
-
-    training, validation = patches.training()
-    model, caveats = prepare_network(run, num_classes=2)
-    history = train_arm(run, model, training, validation)
-    table, candidate = patches.testing()
-    scores = candidate_scores(model, table, candidate, description="testing")
-    numbers = {"training": len(training), "validation": len(validation), "testing": len(table)}
-    record |= {"caveats": record["caveats"] + caveats, "patches": numbers, "history": history}
-    return patches.task.detections(scores), record
-
-
 class Patches:
     """The patch tables of one run."""
+
+    caveats = ()
 
     def __init__(self, task, frames, run):
         self.task, self.frames, self.run, self.settings = task, frames, run, run.settings["polyp"]
