@@ -98,11 +98,59 @@ class Scan:
 
 
 @dataclass(frozen=True)
+class Volume:
+    """A CT pulmonary angiogram and where its emboli are, read on demand.
+
+    Voxels lie as (slice, row, column): from the feet to the head, from front to back, from the patient's right to the
+    left, as far as the scanner's axes are the patient's.
+
+    Attributes
+    ----------
+    name : str
+        Unique within its subject.
+    read_voxels : callable
+        Returns an ndarray of shape (slices, rows, columns), int16, Hounsfield units. Must pickle.
+    read_truth : callable or None
+        Returns an ndarray of the same shape, int32: 0 for background, k for the voxels of embolus k. None where nobody
+        has drawn any, which is not the same as a patient without emboli. Must pickle.
+    to_patient : tuple of tuple of float
+        Three rows of four: from (slice, row, column, 1), 0 at a voxel's centre, to x, y, z in millimetres, in the
+        patient coordinates of DICOM: x to the left, y to the back, z to the head.
+    """
+
+    name: str
+    read_voxels: Callable[[], np.ndarray]
+    read_truth: Callable[[], np.ndarray] | None
+    to_patient: tuple[tuple[float, float, float, float], ...]
+
+    @property
+    def spacing_mm(self):
+        """Between slices, rows and columns, in millimetres: three floats."""
+        return tuple(np.linalg.norm(np.asarray(self.to_patient)[:, :3], axis=0).tolist())
+
+    def locate(self, points):
+        """Turn voxels into patient coordinates.
+
+        Parameters
+        ----------
+        points : array_like of shape (n, 3)
+            Slice, row, column; fractions count.
+
+        Returns
+        -------
+        ndarray of shape (n, 3), float64
+            x, y, z in millimetres.
+        """
+        matrix = np.asarray(self.to_patient)
+        return np.asarray(points, float).reshape(-1, 3) @ matrix[:, :3].T + matrix[:, 3]
+
+
+@dataclass(frozen=True)
 class Subject:
     """A patient or a video: what is split, resampled and counted as independent."""
 
     name: str
-    images: tuple[Image | Frame | Scan, ...]
+    images: tuple[Image | Frame | Scan | Volume, ...]
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,6 @@ from repro.evaluation.froc import curve
 from repro.evaluation.intervals import froc_interval, idca_interval
 from repro.finetune import label
 
-BARS = (
-    "95 % intervals, side by side round each point: thin, the paper's (IDCA), with the fitted curve's value; thick, a "
-    "bootstrap over videos."
-)
-
 
 @dataclass(frozen=True)
 class Curves:
@@ -35,12 +30,9 @@ class Curves:
     intervals: dict[str, Callable]
 
 
-FROC = Curves(
-    plotting.draw_froc,
-    "fp_per_frame",
-    "sensitivity",
-    {"idca": froc_interval, "bootstrap": partial(froc_interval, method="bootstrap")},
-)
+_FROC_INTERVALS = {"idca": froc_interval, "bootstrap": partial(froc_interval, method="bootstrap")}
+FROC = Curves(plotting.draw_froc, "fp_per_frame", "sensitivity", _FROC_INTERVALS)
+FROC_3D = Curves(partial(plotting.draw_froc, unit="volume", log=False), "fp_per_volume", "sensitivity", _FROC_INTERVALS)
 ROC = Curves(
     plotting.draw_roc,
     "false_positive_rate",
@@ -49,16 +41,14 @@ ROC = Curves(
 )
 
 
-def draw_panels(curves, panels, found, at, options, notes):
+def draw_panels(curves, panels, at, options, notes):
     """Draw panels (a), (b), ... of curves, the first seed's with intervals.
 
     Parameters
     ----------
     curves : Curves
     panels : dict of str to dict
-        By title, the runs of a panel as `command.list_runs` gives them.
-    found : dict of key to (Detections, dict)
-        What `command.make_all` returned for each of them.
+        By title, what `command.make` returned.
     at : sequence of float
         Where intervals are drawn.
     options : argparse.Namespace
@@ -73,13 +63,21 @@ def draw_panels(curves, panels, found, at, options, notes):
     """
     figure, axes = plotting.subplots(columns=len(panels), width_in=7.5, height_in=7)
     rows = []
-    for ax, letter, (title, keys) in zip(axes, "abcdef", panels.items(), strict=False):
-        firsts = [key for key in keys if key[2] == options.seeds[0]]
-        for key in keys:
+    for ax, letter, (title, found) in zip(axes, "abcdef", panels.items(), strict=False):
+        firsts = [key for key in found if key[2] == options.seeds[0]]
+        for key, (detections, _) in found.items():
             place = (firsts.index(key), len(firsts)) if key in firsts else None
-            rows += [{"panel": letter} | row for row in _draw_run(curves, ax, key, found[key][0], at, place)]
+            rows += [{"panel": letter} | row for row in _draw_run(curves, ax, key, detections, at, place)]
         plotting.finish(ax, f"({letter}) {title}", notes if letter == "a" else "")
     return figure, rows
+
+
+def bars(subjects):
+    """Explain the bars; `subjects` are what the bootstrap draws: "videos"."""
+    return (
+        "95 % intervals, side by side round each point: thin, the paper's (IDCA), with the fitted curve's value; "
+        f"thick, a bootstrap over {subjects}."
+    )
 
 
 def other_seeds(options):

@@ -13,7 +13,7 @@ Time: 3.5 minutes on 2 cores with the quick profile.
 
 import numpy as np
 
-from experiments import command
+from experiments import captions, command, sources
 from repro import plotting
 from repro.evaluation.boundaries import imt_errors, roi_errors, roi_imts
 from repro.finetune import ARMS, HANDCRAFTED, label
@@ -39,8 +39,8 @@ PAPER = {
 def main(arguments=None):
     """Make the runs, then draw them."""
     options = command.parse(__doc__, arguments)
-    data = command.carotid(options)
-    found = command.make_all({"": command.list_runs("carotid", options, data, SHOWN)}, options)
+    data = sources.carotid(options)
+    found = command.make(command.list_runs("carotid", options, data, SHOWN), options)
     draw({key: contours for key, (contours, _) in found.items()}, found, options, data)
 
 
@@ -48,7 +48,7 @@ def draw(contours, found, options, data):
     """Draw a panel for each interface, all seeds' ROIs in one box, and write every ROI's errors."""
     many = "Boxes hold every ROI once for each seed." if len(options.seeds) > 1 else ""
     thickness = f"IMT, found minus true, mean ± SD over ROIs: {', '.join(imt_words(contours, options))} µm."
-    notes = command.caption(found.values(), options, evaluated(options), snakes(contours), thickness, many)
+    notes = captions.caption(found.values(), options, evaluated(options), snakes(contours), thickness, many)
     figure, axes = plotting.subplots(columns=2, width_in=7.5, height_in=6.5)
     for number, (ax, interface) in enumerate(zip(axes, INTERFACES, strict=True)):
         errors = {
@@ -58,7 +58,7 @@ def draw(contours, found, options, data):
         plotting.draw_boxes(ax, errors, [label(arm) for arm in SHOWN], PAPER[interface])
         ax.set_ylabel(f"{interface} error (µm)")
         plotting.finish(ax, f"{interface}; mean ± SD, in grey the paper's", notes if number == 0 else "")
-    figure.suptitle(f"Figure 9: intima-media boundaries. {command.title(options, data)}")
+    figure.suptitle(f"Figure 9: intima-media boundaries. {captions.title(options, data)}")
     rows = [row for key, one in contours.items() for row in roi_rows(key, one)]
     command.save(figure, options, data, "fig_carotid_boxplots", rows, notes)
 

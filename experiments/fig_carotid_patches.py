@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from data_prep.roi_patches import BACKGROUND, LI, MA
-from experiments import command
+from experiments import captions, command, sources
 from repro import plotting
 from repro.applications import carotid
 
@@ -25,7 +25,7 @@ CLASSES = {LI: ("LI", "tab:orange"), MA: ("MA", "tab:cyan"), BACKGROUND: ("backg
 def main(arguments=None):
     """Draw the first training image and patches from its ROI."""
     options = command.parse(__doc__, arguments)
-    data = command.carotid(options)
+    data = sources.carotid(options)
     run = command.list_runs("carotid", options, data, ["conv1"])["conv1", 1.0, options.seeds[0]]
     task = carotid.prepare(data, run.settings["carotid"], options.results)
     region = task.of(task.train)[0]
@@ -53,7 +53,7 @@ def main(arguments=None):
     notes += [f"Patches' greys are raised to the power {gamma:g}."] if gamma != 1 else []
     notes = "\n".join([*notes, *task.caveats])
     plotting.finish(figure.axes[0], f"{region.subject}, {region.scan.name}", notes)
-    figure.suptitle(f"Figure 7: where patches are taken. {command.data_title(options, data)}")
+    figure.suptitle(f"Figure 7: where patches are taken. {captions.data_title(options, data)}")
     command.save(figure, options, data, "fig_carotid_patches", rows, notes)
 
 

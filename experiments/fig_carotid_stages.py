@@ -13,7 +13,7 @@ Time: seconds, once Figure 9 is done.
 import numpy as np
 from matplotlib.colors import to_rgb
 
-from experiments import command
+from experiments import captions, command, sources
 from repro import plotting
 from repro.applications import carotid
 from repro.evaluation.boundaries import boundary_error
@@ -26,9 +26,9 @@ STAGES = ("(a) region of interest", "(b) confidence", "(c) its maximum in each c
 def main(arguments=None):
     """Make the run, then draw its example."""
     options = command.parse(__doc__, arguments)
-    data = command.carotid(options)
+    data = sources.carotid(options)
     wanted = command.list_runs("carotid", options, data, [carotid.EXAMPLE_ARM])
-    found = command.make_all({"": wanted}, options)
+    found = command.make(wanted, options)
     contours, _ = found[carotid.EXAMPLE_ARM, 1.0, options.seeds[0]]
     settings = wanted[carotid.EXAMPLE_ARM, 1.0, options.seeds[0]].settings["carotid"]
     task = carotid.prepare(data, settings, options.results)
@@ -40,11 +40,11 @@ def main(arguments=None):
     um = carotid.UM_PER_MM * region.scan.mm_per_pixel
     errors = [boundary_error(lines[:, k], truth[:, k], um) for k in range(2)]
     said = f"This ROI's errors: LI {errors[0]:.0f} µm, MA {errors[1]:.0f} µm."
-    notes = command.caption(found.values(), options, said)
+    notes = captions.caption(found.values(), options, said)
     figure, axes = plotting.subplots(columns=5, width_in=3.4, height_in=2.9)
     draw(axes, region.pixels(), contours.example, (peaks, lines, truth))
     plotting.finish(axes[0], STAGES[0], notes)
-    figure.suptitle(f"Figure 8: {region.subject}, {region.name}. {command.title(options, data)}")
+    figure.suptitle(f"Figure 8: {region.subject}, {region.name}. {captions.title(options, data)}")
     stages = {"maximum": peaks, "snake": lines, "truth": truth}
     rows = [{"column": int(column)} | _row(stages, k) for k, column in enumerate(region.columns)]
     command.save(figure, options, data, "fig_carotid_stages", rows, notes)

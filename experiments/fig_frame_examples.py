@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.readers import read_frames
-from experiments import command
+from experiments import captions, command, sources
 from repro import plotting
 
 SHOWN = 4  # of each class
@@ -24,7 +24,7 @@ SHOWN = 4  # of each class
 def main(arguments=None):
     """Pick frames and draw them."""
     options = command.parse(__doc__, arguments)
-    data = command.procedures(options)
+    data = sources.procedures(options)
     cohort = read_frames(data.folder)
     figure, axes = plotting.subplots(columns=SHOWN, rows=2, width_in=3.2, height_in=2.6)
     rows = []
@@ -38,7 +38,7 @@ def main(arguments=None):
         ax.set_axis_off()
     notes = "\n".join(cohort.caveats)
     plotting.finish(axes[0, 0], axes[0, 0].get_title(), notes)
-    figure.suptitle(f"Figure 5: informative or not. {command.data_title(options, data)}")
+    figure.suptitle(f"Figure 5: informative or not. {captions.data_title(options, data)}")
     command.save(figure, options, data, "fig_frame_examples", rows, notes)
 
 

@@ -12,7 +12,7 @@ Time: 2 minutes on 2 cores with the quick profile, and 50 s for the phantoms.
     python experiments/fig_frame_roc.py --data FOLDER
 """
 
-from experiments import command, curves
+from experiments import captions, command, curves, sources
 from repro.evaluation.delong import auc_bootstrap, auc_interval
 from repro.finetune import RIVALS
 
@@ -25,17 +25,18 @@ POINTS = (0.1, 0.2)  # false positive rates at which intervals are drawn; Table 
 def main(arguments=None):
     """Make the runs, then draw them."""
     options = command.parse(__doc__, arguments)
-    data = command.procedures(options)
+    data = sources.procedures(options)
     panels = {
         "by depth of fine-tuning": command.list_runs("frame_quality", options, data, DEPTHS),
         "by share of the training frames": command.list_runs("frame_quality", options, data, AMOUNTS, FRACTIONS),
     }
-    found = command.make_all(panels, options)
+    panels = {title: command.make(wanted, options) for title, wanted in panels.items()}
+    found = {key: run for panel in panels.values() for key, run in panel.items()}
     areas = [row for key, (detections, _) in found.items() for row in area_rows(key, detections)]
-    said = (legend(areas, options), shares(found), curves.BARS, curves.other_seeds(options))
-    notes = command.caption(found.values(), options, *said)
-    figure, rows = curves.draw_panels(curves.ROC, panels, found, POINTS, options, notes)
-    figure.suptitle(f"Figure 6: informative frames. {command.title(options, data)}")
+    said = (legend(areas, options), shares(found), curves.bars("videos"), curves.other_seeds(options))
+    notes = captions.caption(found.values(), options, *said)
+    figure, rows = curves.draw_panels(curves.ROC, panels, POINTS, options, notes)
+    figure.suptitle(f"Figure 6: informative frames. {captions.title(options, data)}")
     command.save(figure, options, data, "fig_frame_roc", rows + areas, notes)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from data_prep.cohort import lesions
 from data_prep.patches import views
 from data_prep.readers import read_colonoscopy
-from experiments import command
+from experiments import captions, command, sources
 from repro import plotting
 
 SHOWN = 12
@@ -25,7 +25,7 @@ CONTEXT = 1.6  # a view is so much larger than the polyp's box
 def main(arguments=None):
     """Pick polyps and draw them."""
     options = command.parse(__doc__, arguments)
-    data = command.colonoscopy(options)
+    data = sources.colonoscopy(options)
     cohort = read_colonoscopy(data.folder)
     polyps = pick(cohort, SHOWN)
     figure, axes = plotting.subplots(columns=4, rows=3, width_in=3, height_in=3.2)
@@ -36,7 +36,7 @@ def main(arguments=None):
     for ax in axes.flat:
         ax.set_axis_off()
     plotting.finish(axes[0, 0], axes[0, 0].get_title(), notes)
-    figure.suptitle(f"Figure 1: polyps vary in shape and look. {command.data_title(options, data)}")
+    figure.suptitle(f"Figure 1: polyps vary in shape and look. {captions.data_title(options, data)}")
     rows = [
         {"subject": subject.name, "image": image.name, "lesion": lesion.number, "area_px": lesion.area_px}
         for subject, image, lesion in polyps

@@ -12,7 +12,7 @@ Time: about 5 minutes on 2 cores with the quick profile, with nothing done befor
     python experiments/fig_polyp_froc.py --data FOLDER
 """
 
-from experiments import command, curves
+from experiments import captions, command, curves, sources
 from repro.finetune import HANDCRAFTED
 
 DEPTHS = ("fc8", "fc7", "conv4", "conv1", "scratch", HANDCRAFTED)  # what the paper draws in 2 a
@@ -24,17 +24,18 @@ POINTS = (0.01, 0.1, 1.0)  # false positives per frame at which intervals are dr
 def main(arguments=None):
     """Make the runs, then draw them."""
     options = command.parse(__doc__, arguments)
-    data = command.colonoscopy(options)
+    data = sources.colonoscopy(options)
     panels = {
         "by depth of fine-tuning": command.list_runs("polyp", options, data, DEPTHS),
         "by share of the training videos": command.list_runs("polyp", options, data, AMOUNTS, FRACTIONS),
     }
-    found = command.make_all(panels, options)
-    at, left_out = command.resolvable(POINTS, next(iter(found.values()))[0])
-    reach, others = command.candidates(found.values()), curves.other_seeds(options)
-    notes = command.caption(found.values(), options, reach, curves.BARS, others, left_out)
-    figure, rows = curves.draw_panels(curves.FROC, panels, found, at, options, notes)
-    figure.suptitle(f"Figure 2: polyp detection. {command.title(options, data)}")
+    panels = {title: command.make(wanted, options) for title, wanted in panels.items()}
+    found = [run for panel in panels.values() for run in panel.values()]
+    at, left_out = captions.resolvable(POINTS, found[0][0])
+    said = captions.candidates(found), curves.bars("videos"), curves.other_seeds(options), left_out
+    notes = captions.caption(found, options, *said)
+    figure, rows = curves.draw_panels(curves.FROC, panels, at, options, notes)
+    figure.suptitle(f"Figure 2: polyp detection. {captions.title(options, data)}")
     command.save(figure, options, data, "fig_polyp_froc", rows, notes)
 
 

@@ -12,7 +12,7 @@ Time: about 2 minutes on 2 cores with the quick profile, when Figure 2 is done.
     python experiments/table_s1.py --data FOLDER
 """
 
-from experiments import command, triangles
+from experiments import captions, command, sources, triangles
 from repro.finetune import ARMS, HANDCRAFTED
 
 TABLE = (*ARMS, HANDCRAFTED)
@@ -38,18 +38,20 @@ PAPER = {
 def main(arguments=None):
     """Make the runs, then draw a table for each seed."""
     options = command.parse(__doc__, arguments)
-    data = command.colonoscopy(options)
-    found = command.make_all({"": command.list_runs("polyp", options, data, TABLE)}, options)
+    data = sources.colonoscopy(options)
+    found = command.make(command.list_runs("polyp", options, data, TABLE), options)
     for seed in options.seeds:
         chosen = {arm: found[arm, 1.0, seed] for arm in TABLE}
         arms = {arm: detections for arm, (detections, _) in chosen.items()}
-        points, left_out = command.resolvable(POINTS, arms[HANDCRAFTED])
+        points, left_out = captions.resolvable(POINTS, arms[HANDCRAFTED])
         if not points:
             raise ValueError(f"Table S1 needs {1 / max(POINTS):.0f} test frames or more. {left_out}")
-        reach = command.candidates(chosen.values())
-        notes = command.caption(chosen.values(), options, reach, PAPER_POINTS, left_out)
+        reach = captions.candidates(chosen.values())
+        notes = captions.caption(chosen.values(), options, reach, PAPER_POINTS, left_out)
         figure, rows, notes = triangles.draw_table(arms, points, PAPER, "videos", notes)
-        figure.suptitle(f"Table S1: false positives per frame at which two arms differ. {command.title(options, data)}")
+        figure.suptitle(
+            f"Table S1: false positives per frame at which two arms differ. {captions.title(options, data)}"
+        )
         command.save(figure, options, data, command.seeded("table_s1", seed, options), rows, notes)
 
 

@@ -11,7 +11,7 @@ Time: a minute on 2 cores with the quick profile, when Figure 6 is done.
     python experiments/table_s3.py --data FOLDER
 """
 
-from experiments import command, triangles
+from experiments import captions, command, sources, triangles
 from repro.finetune import ARMS, HANDCRAFTED
 
 TABLE = (*ARMS, HANDCRAFTED)
@@ -33,14 +33,14 @@ PAPER = {
 def main(arguments=None):
     """Make the runs, then draw a table for each seed."""
     options = command.parse(__doc__, arguments)
-    data = command.procedures(options)
-    found = command.make_all({"": command.list_runs("frame_quality", options, data, TABLE)}, options)
+    data = sources.procedures(options)
+    found = command.make(command.list_runs("frame_quality", options, data, TABLE), options)
     for seed in options.seeds:
         chosen = {arm: found[arm, 1.0, seed] for arm in TABLE}
         arms = {arm: detections for arm, (detections, _) in chosen.items()}
-        notes = command.caption(chosen.values(), options, UNREADABLE)
+        notes = captions.caption(chosen.values(), options, UNREADABLE)
         figure, rows, notes = triangles.draw_table(arms, POINTS, PAPER, "videos", notes, roc=True)
-        figure.suptitle(f"Table S3: false positive rates at which two arms differ. {command.title(options, data)}")
+        figure.suptitle(f"Table S3: false positive rates at which two arms differ. {captions.title(options, data)}")
         command.save(figure, options, data, command.seeded("table_s3", seed, options), rows, notes)
 
 

@@ -12,7 +12,7 @@ Time: seconds, when Figure 9 is done.
     python experiments/table_s4.py --data FOLDER
 """
 
-from experiments import command
+from experiments import captions, command, sources
 from experiments.fig_carotid_boxplots import INTERFACES, SHOWN, evaluated
 from repro import plotting
 from repro.evaluation.boundaries import roi_errors
@@ -56,8 +56,8 @@ PAPER = {
 def main(arguments=None):
     """Make the runs, then draw a table for each seed."""
     options = command.parse(__doc__, arguments)
-    data = command.carotid(options)
-    found = command.make_all({"": command.list_runs("carotid", options, data, SHOWN)}, options)
+    data = sources.carotid(options)
+    found = command.make(command.list_runs("carotid", options, data, SHOWN), options)
     for seed in options.seeds:
         draw({arm: found[arm, 1.0, seed] for arm in SHOWN}, options, data, seed)
 
@@ -65,8 +65,8 @@ def main(arguments=None):
 def draw(found, options, data, seed):
     """Draw a row of tables for each interface, the paper's first, and write all numbers."""
     subjects, comparisons = len(next(iter(found.values()))[0].subjects), len(SHOWN) * (len(SHOWN) - 1) // 2
-    few = command.few_for_holm(subjects, comparisons)
-    notes = command.caption(found.values(), options, evaluated(options), *few)
+    few = captions.few_for_holm(subjects, comparisons)
+    notes = captions.caption(found.values(), options, evaluated(options), *few)
     names, rows = [label(arm) for arm in SHOWN], []
     figure, axes = plotting.subplots(columns=1 + len(RULES), rows=2, width_in=6.2, height_in=5)
     subject = next(iter(found.values()))[0].subject
@@ -79,7 +79,7 @@ def draw(found, options, data, seed):
             plotting.draw_triangle(ax, names, cells)
             plotting.finish(ax, f"{interface}: {title}")
         rows += [{"interface": interface} | vars(pair) for pair in pairs]
-    figure.suptitle(f"Table S4: p values between arms. {command.title(options, data)}")
+    figure.suptitle(f"Table S4: p values between arms. {captions.title(options, data)}")
     command.save(figure, options, data, command.seeded("table_s4", seed, options), rows, notes)
 
 

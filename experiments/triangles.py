@@ -5,7 +5,7 @@ For the scripts of this folder.
 
 from functools import partial
 
-from experiments import command
+from experiments import captions
 from repro import plotting
 from repro.evaluation.comparison import compare
 from repro.evaluation.intervals import idca_interval
@@ -49,7 +49,7 @@ def draw_table(arms, points, paper, subjects, notes, roc=False):
     cells = {(label(row), label(column)): at for row, of in paper.items() for column, at in of.items()}
     panels = {"the paper, on its own images": cells}
     panels |= {title.format(subjects=subjects): _cells(pairs, rule) for title, rule in RULES.items()}
-    notes = "\n".join([notes, *command.few_for_holm(len(next(iter(arms.values())).subjects), len(pairs))])
+    notes = "\n".join([notes, *captions.few_for_holm(len(next(iter(arms.values())).subjects), len(pairs))])
     figure, axes = plotting.subplots(columns=2, rows=2, width_in=8.5, height_in=6)
     for ax, (title, cells) in zip(axes.flat, panels.items(), strict=True):
         plotting.draw_triangle(ax, names, {pair: _cell(at, len(points)) for pair, at in cells.items()})

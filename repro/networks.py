@@ -5,7 +5,7 @@ from dataclasses import asdict
 from repro.alexnet import build_alexnet
 from repro.finetune import label, layer_rates, trainable_until
 from repro.inference import candidate_scores
-from repro.profiles import Plan
+from repro.schema import Plan
 from repro.training import train
 from repro.weights import SOURCES, fitting_layers, load_imagenet
 

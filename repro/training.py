@@ -21,7 +21,7 @@ class History:
     epochs : list of dict
         epoch (from 1), batches (done so far), loss (mean over the epoch's patches), auc (validation), seconds (so far).
     checks : list of dict
-        batches, auc: between epochs, where `repro.profiles.Plan.checks_per_decade` asked for it.
+        batches, auc: between epochs, where `repro.schema.Plan.checks_per_decade` asked for it.
     best_epoch : int
         The epoch whose weights the model holds at the end.
     """
@@ -47,7 +47,7 @@ def train(model, patches, validation, rates, plan, seed):
         paper does for the three classes of the carotid application.
     rates : dict of str to float
         Learning rate of each layer, as `repro.finetune.layer_rates` gives it.
-    plan : repro.profiles.Plan
+    plan : repro.schema.Plan
     seed : int
         Orders the patches. The same seed on the same machine and backend gives the same weights to the bit.
 

@@ -12,6 +12,7 @@ import pytest
 
 from data_prep.cohort import Cohort, Image, Subject
 from experiments import (
+    captions,
     command,
     fig_carotid_boxplots,
     fig_carotid_patches,
@@ -218,6 +219,6 @@ def test_scripts_of_the_readme_run(line, drawn, tmp_path):
 
 def test_what_few_subjects_cannot_show_is_said():
     """Eight subjects give no p under 2 ** -7; times 135 comparisons that is over 1. Fourteen give .0165."""
-    (said,) = command.few_for_holm(8, 135)
+    (said,) = captions.few_for_holm(8, 135)
     assert "135 comparisons no bootstrap p can be under 1." in said
-    assert command.few_for_holm(14, 135) == []
+    assert captions.few_for_holm(14, 135) == []

@@ -7,7 +7,7 @@ import pytest
 from repro.alexnet import build_alexnet
 from repro.finetune import layer_rates, trainable_until
 from repro.inference import candidate_scores, probabilities
-from repro.profiles import Plan
+from repro.schema import Plan
 from repro.training import TrainingDivergedError, train
 
 
