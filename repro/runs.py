@@ -2,7 +2,8 @@
 
 A run writes `NAME.npz` (raw scores, never curves) and then `NAME.json` (everything that defines it, its history,
 seconds, versions). The `.json` is written last and means done; both are written under a temporary name and renamed.
-Nothing here imports Keras: figures are drawn again without a backend.
+Its network is not kept: `repro.networks.trained` makes it again when it is wanted. Nothing here imports Keras: figures
+are drawn again without a backend.
 """
 
 import hashlib
@@ -112,9 +113,14 @@ def digest(definition):
     return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
 
 
+def path_of(run, results, suffix):
+    """Return the path of one of a run's files; `suffix` is "json", "npz" or "weights.npz"."""
+    return Path(results) / "runs" / f"{run.name}.{suffix}"
+
+
 def is_done(run, results):
     """Tell whether both files of a run are there."""
-    return _path(run, results, "json").is_file() and _path(run, results, "npz").is_file()
+    return path_of(run, results, "json").is_file() and path_of(run, results, "npz").is_file()
 
 
 def missing(runs, results):
@@ -137,9 +143,12 @@ def save(run, results, scores, record):
         What else is worth keeping: history, seconds, versions, caveats, counts. Must go into JSON.
     """
     arrays = {field.name: np.asarray(getattr(scores, field.name)) for field in fields(scores)}
-    write_atomically(_path(run, results, "npz"), lambda file: np.savez(file, **arrays))
-    text = json.dumps({"definition": run.definition, "kind": type(scores).__name__} | record, indent=1)
-    write_atomically(_path(run, results, "json"), lambda file: file.write(text.encode()))
+    write_atomically(path_of(run, results, "npz"), lambda file: np.savez(file, **arrays))
+    # Not in the definition, but a run is reopened by it.
+    folder = str(Path(run.data.folder).absolute()) if run.data.folder else ""
+    said = {"definition": run.definition, "folder": folder, "kind": type(scores).__name__}
+    text = json.dumps(said | record, indent=1)
+    write_atomically(path_of(run, results, "json"), lambda file: file.write(text.encode()))
 
 
 def load(run, results):
@@ -158,12 +167,89 @@ def load(run, results):
     """
     if not is_done(run, results):
         raise FileNotFoundError(f"This run is not done: {run.name}. Run the figure's script without --draw-only.")
-    record = json.loads(_path(run, results, "json").read_text())
-    with np.load(_path(run, results, "npz")) as arrays:
+    record = json.loads(path_of(run, results, "json").read_text())
+    with np.load(path_of(run, results, "npz")) as arrays:
         values = {name: arrays[name] for name in arrays.files}
     values["subjects"] = tuple(values["subjects"].tolist())
     # Polyp runs of version 0.1.0 did not write their kind.
     return KINDS[record.get("kind", "Detections")](**values), record
+
+
+def list_done(application, results):
+    """List the names of the runs of an application that are done, sorted."""
+    found = (Path(results) / "runs").glob(f"{_plain(application)}_*.json")
+    return sorted(path.stem for path in found if path.with_suffix(".npz").is_file())
+
+
+def reopen(name, results, folder=None):
+    """Make a run again from its record.
+
+    Parameters
+    ----------
+    name : str
+        The run's.
+    results : path
+    folder : path, optional
+        Where its data lie now; by default where they lay then. `require_data` tells whether they are the same.
+
+    Returns
+    -------
+    run : Run
+    record : dict
+        The content of its `.json`.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such record.
+    ValueError
+        It is none, or another version of the code made it.
+    """
+    path = Path(results) / "runs" / f"{name}.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        values = dict(record["definition"])
+        version, data = values.pop("results_version"), values.pop("data")
+        where = str(folder) if folder else record.get("folder", "")
+        run = Run(**values, data=Data(data["name"], where, data["fingerprint"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: expected the record of a run. Received: {type(error).__name__}: {error}.") from error
+    if run.name != name:
+        raise ValueError(
+            f"{path} is of another version of the code (results {version}, now {RESULTS_VERSION}), or its content or "
+            "its name was changed. Perform the run again."
+        )
+    return run, record
+
+
+def require_data(run, read):
+    """Raise where a run's data are not in their folder as they were when it was performed.
+
+    Parameters
+    ----------
+    run : Run
+        Of `reopen`.
+    read : callable
+        The reader of its application, from a folder to a Cohort.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        Says where they were looked for, and what to do.
+    """
+    from data_prep.readers import fingerprint
+
+    folder, asked = run.data.folder, f"Give the folder of {run.data.name} with --data FOLDER."
+    if not folder:
+        raise ValueError(f"The run's record does not say where its data lie: an earlier version wrote it. {asked}")
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"{folder}: the run's data are no longer there. {asked}")
+    found = fingerprint(folder, read)
+    if found != run.data.fingerprint:
+        raise ValueError(
+            f"{folder}: expected the data that the run was made from, fingerprint {run.data.fingerprint}. "
+            f"Received: {found}; files were changed, added or removed. {asked}"
+        )
 
 
 def write_atomically(path, write):
@@ -181,10 +267,6 @@ def write_atomically(path, write):
         os.fsync(file.fileno())
     for left_behind in path.parent.glob(f"{path.name}.tmp*"):
         left_behind.unlink(missing_ok=True)
-
-
-def _path(run, results, suffix):
-    return Path(results) / "runs" / f"{run.name}.{suffix}"
 
 
 def _plain(word):

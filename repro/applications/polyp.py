@@ -6,6 +6,7 @@ All arms then classify the same candidates; the handcrafted rival is the generat
 """
 
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,71 +19,27 @@ from data_prep.cohort import lesions
 from data_prep.patches import FrameCache, PatchTable, ViewGrid
 from data_prep.readers import read_colonoscopy
 from repro import runs
-from repro.evaluation.froc import Detections
+from repro.applications.sites import Sites, draw_views, number_lesions
+from repro.detect import Proposal
 from repro.finetune import HANDCRAFTED
 
-TASK_VERSION = 1
+TASK_VERSION = 2
 """Raised by hand when a change of the code moves candidates, so that they are made again."""
 
 
-@dataclass(frozen=True)
-class Task:
+@dataclass(frozen=True, eq=False)
+class Task(Sites):
     """What all arms of a data set share: the split, and every frame's candidates.
 
     Attributes
     ----------
-    subjects : tuple of str
-    is_test : ndarray of shape (subjects,), bool
-    frame_subject, frame_lesions : ndarray of shape (frames,), int
-        Subject of each frame, in the cohort's order, and how many lesions it shows.
-    frame : ndarray of shape (n,), int
-        Frame of each candidate.
     boxes : ndarray of shape (n, 4), float32
     scores : ndarray of shape (n,), float32
         The candidate generator's own probability: the handcrafted rival.
-    lesion : ndarray of shape (n,), int
-        Lesion the candidate hits, numbered through the data set, or -1.
     """
 
-    subjects: tuple[str, ...]
-    is_test: np.ndarray
-    frame_subject: np.ndarray
-    frame_lesions: np.ndarray
-    frame: np.ndarray
     boxes: np.ndarray
     scores: np.ndarray
-    lesion: np.ndarray
-
-    def of(self, names):
-        """Return the candidates of some subjects, by number."""
-        wanted = np.isin(np.asarray(self.subjects), list(names))
-        return np.flatnonzero(wanted[self.frame_subject[self.frame]])
-
-    @property
-    def train_names(self):
-        """Subjects to train and validate with."""
-        return tuple(name for name, test in zip(self.subjects, self.is_test, strict=True) if not test)
-
-    @property
-    def test_names(self):
-        """Subjects to test with."""
-        return tuple(name for name, test in zip(self.subjects, self.is_test, strict=True) if test)
-
-    def detections(self, scores):
-        """Put scores of the test candidates, in the order of `of(test_names)`, into the record that FROC takes."""
-        chosen = self.of(self.test_names)
-        number = np.cumsum(self.is_test) - 1
-        per_subject = np.bincount(self.frame_subject, minlength=len(self.subjects))
-        per_lesion = np.bincount(self.frame_subject, weights=self.frame_lesions, minlength=len(self.subjects))
-        return Detections(
-            subject=number[self.frame_subject[self.frame[chosen]]],
-            image=self.frame[chosen],
-            lesion=self.lesion[chosen],
-            score=np.asarray(scores, np.float64),
-            subjects=self.test_names,
-            num_images=per_subject[self.is_test],
-            num_lesions=per_lesion[self.is_test].astype(int),
-        )
 
 
 def prepare(data, settings, results):
@@ -130,42 +87,59 @@ def perform(run, results):
     settings = run.settings["polyp"]
     task = prepare(run.data, settings, results)
     cohort = read_colonoscopy(run.data.folder)
-    record = {"caveats": list(cohort.caveats), "counts": counts(task)}
+    record = {"caveats": list(cohort.caveats), "counts": task.counts("frames", "lesions")}
     if run.arm == HANDCRAFTED:
         return task.detections(task.scores[task.of(task.test_names)]), record
-    images = tuple(image for subject in cohort.subjects for image in subject.images)
-    patches = Patches(task, FrameCache(images, settings["frames_in_memory"]), run)
     # Imported late: a rival, and a figure that reads the counts, need no backend.
     from repro.networks import classify
 
-    return task.detections(classify(run, patches, record)), record
+    return task.detections(classify(run, Patches(task, _frames(cohort, settings), run), record)), record
 
 
-def counts(task):
-    """Count subjects, frames, lesions and candidates on each side, for the ledger of a figure.
+def patches(run, results):
+    """Return the patches of a run that is done, to train its network again; see `repro.detect`.
 
     Parameters
     ----------
-    task : Task
+    run : repro.runs.Run
+        Of `repro.runs.reopen`. Its data must be as they were.
+    results : path
 
     Returns
     -------
-    dict of str to dict of str to int
-        For "train" and "test".
+    Patches
     """
-    ledger = {}
-    for side, names in (("train", task.train_names), ("test", task.test_names)):
-        frames = np.isin(np.asarray(task.subjects), names)[task.frame_subject]
-        lesion = task.lesion[task.of(names)]
-        ledger[side] = {
-            "subjects": len(names),
-            "frames": int(frames.sum()),
-            "lesions": int(task.frame_lesions[frames].sum()),
-            "lesions hit": len(np.unique(lesion[lesion >= 0])),
-            "candidates": len(lesion),
-            "candidates on lesions": int((lesion >= 0).sum()),
-        }
-    return ledger
+    runs.require_data(run, read_colonoscopy)
+    settings = run.settings["polyp"]
+    cohort = read_colonoscopy(run.data.folder)
+    return Patches(prepare(run.data, settings, results), _frames(cohort, settings), run)
+
+
+def proposer(run, _results):
+    """Return what proposes candidates in new frames as in the test frames of a run; see `repro.detect`.
+
+    The generator learns from all training subjects again. For the quick profile's 140 frames that takes 17 s on two
+    cores, while the two forests would be a pickle of 35 MB, which runs what it contains.
+
+    Parameters
+    ----------
+    run : repro.runs.Run
+        Of `repro.runs.reopen`. Its data must be as they were.
+    _results : path
+
+    Returns
+    -------
+    callable
+        From pixels, an ndarray of shape (height, width, 3), uint8, to a `repro.detect.Proposal`.
+    """
+    runs.require_data(run, read_colonoscopy)
+    settings = run.settings["polyp"]
+    subjects = {subject.name: subject for subject in read_colonoscopy(run.data.folder).subjects}
+    train, _ = splits.split(subjects, settings["test_share"], settings["split_seed"])
+    with tqdm(total=1, desc="candidate generator", unit="fit", leave=False, disable=None) as bar:
+        detector = _fit_generator(subjects, train, settings)
+        bar.update()
+    return partial(_propose_views, detector, run)
 
 
 class Patches:
@@ -188,32 +162,55 @@ class Patches:
 
     def testing(self):
         """Return all test views and the candidate, from 0, that each shows."""
-        settings = self.settings
-        grid = ViewGrid(tuple(settings["test_scales"]), settings["test_shift"], settings["test_orientations"])
         chosen = self.task.of(self.task.test_names)
-        candidate = np.repeat(np.arange(len(chosen)), len(grid))
-        return self._table(chosen[candidate], np.tile(np.arange(len(grid)), len(chosen)), grid), candidate
+        candidate, view, grid = _test_views(len(chosen), self.settings)
+        return self._table(chosen[candidate], view, grid), candidate
 
     def _balanced(self, names, most):
-        """Draw views of both classes, each view once at most; the larger class down to the smaller one."""
-        grid, draw = ViewGrid(), np.random.default_rng(self.run.seed)
-        chosen = self.task.of(names)
-        positive = self.task.lesion[chosen] >= 0
-        sides = chosen[positive], chosen[~positive]
-        number = min(most // 2, len(sides[0]) * len(grid), len(sides[1]) * len(grid))
-        if number == 0:
-            raise ValueError(
-                f"Both classes need candidates. Received {len(sides[0])} on and {len(sides[1])} off lesions in the "
-                f"subjects {names}. Use a larger fraction or more subjects."
-            )
-        drawn = [draw.choice(len(side) * len(grid), number, replace=False) for side in sides]
-        candidate = np.concatenate([side[index // len(grid)] for side, index in zip(sides, drawn, strict=True)])
-        return self._table(candidate, np.concatenate(drawn) % len(grid), grid)
+        grid, chosen = ViewGrid(), self.task.of(names)
+        candidate, view = draw_views(self.task.lesion[chosen] >= 0, len(grid), most, self.run.seed)
+        return self._table(chosen[candidate], view, grid)
 
     def _table(self, candidate, view, grid):
         task, size = self.task, self.run.settings["network"]["input_size"]
         labels = (task.lesion[candidate] >= 0).astype(int)
-        return PatchTable(self.frames, task.frame[candidate], task.boxes[candidate], view, labels, grid, size)
+        return PatchTable(self.frames, task.image[candidate], task.boxes[candidate], view, labels, grid, size)
+
+
+def _frames(cohort, settings):
+    images = tuple(image for subject in cohort.subjects for image in subject.images)
+    return FrameCache(images, settings["frames_in_memory"])
+
+
+def _test_views(number, settings):
+    """List all test views of so many candidates: the candidate of each, its number in the grid, the grid."""
+    grid = ViewGrid(tuple(settings["test_scales"]), settings["test_shift"], settings["test_orientations"])
+    return np.repeat(np.arange(number), len(grid)), np.tile(np.arange(len(grid)), number), grid
+
+
+def _propose_views(detector, run, pixels):
+    """Propose candidates in one frame, with all their test views."""
+    found = detector.propose(pixels, run.settings["polyp"]["candidates"])
+    candidate, view, grid = _test_views(len(found.boxes), run.settings["polyp"])
+    none = np.zeros(len(candidate), int)
+    size = run.settings["network"]["input_size"]
+    return Proposal(
+        places=[dict(zip(("top", "left", "height", "width"), box, strict=True)) for box in found.boxes.tolist()],
+        patches=PatchTable((pixels,), none, found.boxes[candidate], view, none, grid, size),
+        candidate=candidate,
+        rival=found.scores,
+        overview=lambda number: (pixels, found.boxes[number]),
+    )
+
+
+def _fit_generator(subjects, learn, settings):
+    return fit_detector(
+        [subjects[name] for name in sorted(learn)],
+        seed=settings["split_seed"],
+        jobs=-1,
+        most_frames=settings["generator_frames"],
+        folds=settings["folds"],
+    )
 
 
 def _find_candidates(cohort, settings):
@@ -222,13 +219,7 @@ def _find_candidates(cohort, settings):
     parts = [(part, set(train) - set(part)) for part in splits.folds(train, settings["folds"], seed)]
     found = {}
     for part, learn in tqdm([*parts, (test, set(train))], desc="candidates", unit="part", disable=None):
-        detector = fit_detector(
-            [subjects[name] for name in sorted(learn)],
-            seed=seed,
-            jobs=-1,
-            most_frames=settings["generator_frames"],
-            folds=settings["folds"],
-        )
+        detector = _fit_generator(subjects, learn, settings)
         # One subject a job: the detector travels once for many frames.
         propose = delayed(_propose)
         proposed = Parallel(n_jobs=-1)(propose(detector, subjects[name], settings["candidates"]) for name in part)
@@ -249,16 +240,13 @@ def _propose(detector, subject, most):
 def _tabulate(cohort, test, frames):
     names = [subject.name for subject in cohort.subjects]
     frame_lesions = np.array([number for _, _, number in frames])
-    first = np.cumsum(frame_lesions) - frame_lesions
     return Task(
         subjects=tuple(names),
         is_test=np.isin(names, test),
-        frame_subject=np.repeat(np.arange(len(names)), [len(subject.images) for subject in cohort.subjects]),
-        frame_lesions=frame_lesions,
-        frame=np.repeat(np.arange(len(frames)), [len(hits) for _, hits, _ in frames]),
+        image_subject=np.repeat(np.arange(len(names)), [len(subject.images) for subject in cohort.subjects]),
+        image_lesions=frame_lesions,
+        image=np.repeat(np.arange(len(frames)), [len(hits) for _, hits, _ in frames]),
+        lesion=number_lesions([hits for _, hits, _ in frames], frame_lesions),
         boxes=np.concatenate([candidates.boxes for candidates, _, _ in frames]),
         scores=np.concatenate([candidates.scores for candidates, _, _ in frames]),
-        lesion=np.concatenate(
-            [np.where(hits < 0, -1, start + hits) for start, (_, hits, _) in zip(first, frames, strict=True)]
-        ).astype(int),
     )

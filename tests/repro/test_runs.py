@@ -2,10 +2,14 @@
 
 import dataclasses
 import json
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from data_prep.cohort import Cohort, Image, Subject
+from data_prep.readers import fingerprint
 from repro import runs
 from repro.evaluation.boundaries import Contours
 from repro.evaluation.froc import Detections
@@ -72,7 +76,7 @@ def test_saved_is_what_is_loaded(tmp_path):
     run, saved = example(), detections()
     runs.save(run, tmp_path, saved, {"seconds": 1.5})
     loaded, record = runs.load(run, tmp_path)
-    assert record == {"definition": run.definition, "kind": "Detections", "seconds": 1.5}
+    assert record == {"definition": run.definition, "folder": "/somewhere", "kind": "Detections", "seconds": 1.5}
     for field in dataclasses.fields(Detections):
         np.testing.assert_array_equal(getattr(loaded, field.name), getattr(saved, field.name))
 
@@ -129,3 +133,61 @@ def test_an_interrupted_write_leaves_nothing_that_counts(tmp_path):
     assert not target.exists()
     runs.write_atomically(target, lambda file: file.write(json.dumps({}).encode()))
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["x.json"]
+
+
+def test_a_run_is_reopened_from_its_record(tmp_path):
+    runs.save(example(), tmp_path, detections(), {"seconds": 1.5})
+    run, record = runs.reopen(example().name, tmp_path)
+    assert run == example()
+    assert record["seconds"] == 1.5
+    moved, _ = runs.reopen(example().name, tmp_path, Path("/elsewhere"))
+    assert moved == example(data=runs.Data("CVC ColonDB", "/elsewhere", "abc"))
+
+
+def test_a_relative_folder_is_found_from_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder, expected in (("data", str(tmp_path / "data")), ("", "")):
+        runs.save(example(data=runs.Data("d", folder, "f")), "results", detections(), {})
+        assert runs.reopen(runs.list_done("polyp", "results")[0], "results")[0].data.folder == expected
+        next((tmp_path / "results" / "runs").glob("*.json")).unlink()
+
+
+def test_a_record_that_is_none_or_of_another_version_is_named(tmp_path, monkeypatch):
+    runs.save(example(), tmp_path, detections(), {})
+    name = example().name
+    monkeypatch.setattr(runs, "RESULTS_VERSION", 7)
+    with pytest.raises(ValueError, match=r"another version of the code \(results 1, now 7\)"):
+        runs.reopen(name, tmp_path)
+    (tmp_path / "runs" / f"{name}.json").write_text('{"definition": {}}')
+    with pytest.raises(ValueError, match=r"json: expected the record of a run. Received: KeyError"):
+        runs.reopen(name, tmp_path)
+
+
+def test_done_runs_are_listed_by_application(tmp_path):
+    several = [example(seed=5), example(seed=4), example(application="frame_quality")]
+    for run in several:
+        runs.save(run, tmp_path, detections(), {})
+    runs.path_of(several[0], tmp_path, "npz").unlink()
+    assert runs.list_done("polyp", tmp_path) == [several[1].name]
+    assert runs.list_done("frame_quality", tmp_path) == [several[2].name]
+    assert runs.list_done("carotid", tmp_path) == []
+
+
+def cohort_of(folder):
+    """Return one image, read from `folder/a.txt`."""
+    image = Image("a", partial(Path.read_bytes, Path(folder).resolve() / "a.txt"), partial(bytes))
+    return Cohort("c", (Subject("s", (image,)),))
+
+
+def test_data_must_be_where_and_as_they_were(tmp_path):
+    (tmp_path / "a.txt").write_text("then")
+    known = fingerprint(tmp_path, cohort_of)
+    runs.require_data(example(data=runs.Data("c", str(tmp_path), known)), cohort_of)
+    (tmp_path / "a.txt").write_text("now")
+    for folder, message in (
+        (str(tmp_path), f"fingerprint {known}. Received: .*Give the folder of c with --data FOLDER"),
+        (str(tmp_path / "gone"), "gone: the run's data are no longer there. Give the folder of c"),
+        ("", "does not say where its data lie.*Give the folder of c"),
+    ):
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            runs.require_data(example(data=runs.Data("c", folder, known)), cohort_of)

@@ -6,9 +6,10 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from data_prep import splits
 from data_prep.candidates.polyps import Candidates
 from data_prep.cohort import Cohort, Image, Subject
-from data_prep.patches import FrameCache
+from data_prep.patches import FrameCache, views
 from repro.applications import polyp
 from repro.profiles import load_profile
 from repro.runs import Data, Run
@@ -30,9 +31,9 @@ def task():
     return polyp.Task(
         subjects=NAMES,
         is_test=np.arange(8) >= 5,
-        frame_subject=np.repeat(np.arange(8), 2),
-        frame_lesions=frame_lesions,
-        frame=frame,
+        image_subject=np.repeat(np.arange(8), 2),
+        image_lesions=frame_lesions,
+        image=frame,
         boxes=boxes,
         scores=(1 / (1 + place)).astype(np.float32),
         lesion=lesion,
@@ -53,30 +54,6 @@ def patches(**changes):
 
 def subjects_of(table):
     return set(np.asarray(NAMES)[table.image // 2])
-
-
-def test_detections_are_the_test_subjects_and_keep_what_no_candidate_hits():
-    """Subjects f, g, h: 2 frames with 1 + 2 lesions each; 10 candidates each, 3 lesions of which 3 are hit."""
-    found = task().detections(np.linspace(0, 1, 30))
-    assert found.subjects == ("f", "g", "h")
-    np.testing.assert_array_equal(found.subject, np.repeat([0, 1, 2], 10))
-    np.testing.assert_array_equal(found.num_images, [2, 2, 2])
-    np.testing.assert_array_equal(found.num_lesions, [3, 3, 3])
-    np.testing.assert_array_equal(np.unique(found.lesion), [-1, *range(15, 24)])
-
-
-def test_the_ledger_counts_both_sides():
-    """Train: 5 subjects, 10 frames, 15 lesions, all hit, 50 candidates, 30 of them on lesions."""
-    train = polyp.counts(task())["train"]
-    assert train == {
-        "subjects": 5,
-        "frames": 10,
-        "lesions": 15,
-        "lesions hit": 15,
-        "candidates": 50,
-        "candidates on lesions": 30,
-    }
-    assert polyp.counts(task())["test"]["candidates"] == 30
 
 
 def test_no_subject_trains_and_validates_or_tests():
@@ -173,8 +150,26 @@ def test_no_subject_s_candidates_come_from_a_generator_that_saw_it(monkeypatch, 
     found = polyp.prepare(Data("toy", "", "f"), settings, tmp_path)
     assert [len(names) for names in Detector.taught] == [3, 3, 6]
     np.testing.assert_array_equal(found.lesion, np.ravel([(2 * k, -1) for k in range(8)]))
-    np.testing.assert_array_equal(found.frame_lesions, np.full(8, 2))
+    np.testing.assert_array_equal(found.image_lesions, np.full(8, 2))
     monkeypatch.setattr(polyp, "read_colonoscopy", None)
     again = polyp.prepare(Data("toy", "", "f"), settings, tmp_path)
     np.testing.assert_array_equal(again.boxes, found.boxes)
     assert again.test_names == found.test_names
+
+
+def test_new_frames_get_candidates_of_a_generator_of_all_training_subjects_with_all_test_views(monkeypatch):
+    """Subjects as above; 2 candidates x 2 scales of the smoke profile."""
+    cohort = Cohort("toy", tuple(Subject(name, (Image("1", partial(frame, name), truth),)) for name in NAMES))
+    monkeypatch.setattr(polyp, "read_colonoscopy", lambda _: cohort)
+    monkeypatch.setattr(polyp.runs, "require_data", lambda *_: None)
+    monkeypatch.setattr(polyp, "fit_detector", lambda subjects, **_: Detector(subjects))
+    Detector.taught.clear()
+    settings = load_profile("smoke", ["polyp.test_share=0.25"]).settings("polyp")
+    pixels = np.random.default_rng(2).integers(0, 90, (50, 60, 3), np.uint8)
+    found = polyp.proposer(run(settings=settings), None)(pixels)
+    assert Detector.taught == [tuple(sorted(splits.split(NAMES, 0.25, 0)[0]))]
+    assert found.places[1] == {"top": 35, "left": 35, "height": 10, "width": 10}
+    np.testing.assert_array_equal(found.candidate, [0, 0, 1, 1])
+    expected = views(pixels, [[7, 7, 10, 10], [35, 35, 10, 10]], (1.0, 1.5), 0, 1, 67)
+    np.testing.assert_array_equal(found.patches.cut(np.arange(4)), expected)
+    np.testing.assert_array_equal(found.overview(1)[1], [35, 35, 10, 10])
