@@ -5,14 +5,22 @@ import hashlib
 from dataclasses import fields
 from pathlib import Path
 
-from data_prep.cohort import Image, Scan
+import numpy as np
+
+from data_prep.cohort import Image, Scan, Volume
 from data_prep.readers.colonoscopy import read_colonoscopy
+from data_prep.readers.hounsfield import BODY_HU
 
 MAX_FAULTS_SHOWN = 20
+# Emboli lie in vessels. An outline may take some lung along; half of it in air is one laid on other slices.
+MAX_SHARE_IN_AIR = 0.5
 
 
 def check(cohort, progress=None):
-    """Read every image and its truth once.
+    """Read every image and its truth once, one after the other.
+
+    What pixels and truth cannot say on their own is compared: their shapes, and whether the emboli of a volume lie in
+    air, as they do when the label map belongs to other slices.
 
     Parameters
     ----------
@@ -78,13 +86,27 @@ def fingerprint(folder, read=read_colonoscopy):
 def _faults(subject, image):
     """Return what is wrong with one image, at most one sentence."""
     try:
-        pixels = image.read_pixels()
+        pixels = image.read_voxels() if isinstance(image, Volume) else image.read_pixels()
         kind, expected, truth = _truth(image, pixels)
     except (ValueError, OSError) as error:
         return [str(error)]
     if truth.shape != expected:
         return [f"{subject}/{image.name}: expected a {kind} of shape {expected}. Received: {truth.shape}."]
+    if isinstance(image, Volume) and image.read_truth:
+        return _misplaced(f"{subject}/{image.name}", pixels, truth)
     return []
+
+
+def _misplaced(name, voxels, truth):
+    """Return what is wrong with where the emboli lie, at most one sentence."""
+    inside = voxels[truth > 0]
+    share = np.mean(inside < BODY_HU) if inside.size else 0
+    if share <= MAX_SHARE_IN_AIR:
+        return []
+    return [
+        f"{name}: expected emboli in vessels. Received: {share:.0%} of their voxels below {BODY_HU} HU, in lung. "
+        "Does the label map belong to this volume, with its slices in the same order?"
+    ]
 
 
 def _truth(image, pixels):
@@ -93,6 +115,8 @@ def _truth(image, pixels):
         return "mask", pixels.shape[:2], image.read_truth()
     if isinstance(image, Scan):
         return "pair of interfaces", (2, pixels.shape[1]), image.read_interfaces()
+    if isinstance(image, Volume):
+        return "label map", pixels.shape, image.read_truth() if image.read_truth else pixels
     return "frame", (*pixels.shape[:2], 3), pixels
 
 
