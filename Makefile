@@ -1,13 +1,14 @@
 # Everything sets itself up in .venv; nothing but Python 3.11 to 3.13 and make is needed.
 PYTHON ?= python3
-# What tests need beyond the package. CI adds parity (PyTorch, OpenCV), jax and video; tests skip what is missing.
+# What tests need beyond the package. CI adds parity (PyTorch, OpenCV), jax, video and ct; tests skip what is missing.
 EXTRAS ?= test
 # Handed to every figure's script: make figures ARGS="--profile paper --jobs 2"
 ARGS ?=
 
 BIN := .venv/bin
 SCRIPTS := fig_polyp_examples fig_polyp_froc table_s1 fig_frame_examples fig_frame_roc table_s3 \
-	fig_carotid_patches fig_carotid_boxplots fig_carotid_stages table_s4
+	fig_carotid_patches fig_carotid_boxplots fig_carotid_stages table_s4 \
+	fig_pe_representation fig_pe_froc table_s2
 
 .PHONY: help setup weights figures bench test lint clean
 

@@ -165,8 +165,13 @@ def draw_triangle(ax, names, cells):
 
 
 def points_cell(points, most):
-    """Make a cell of `draw_triangle` of the operating points at which two arms differ, of `most` in all."""
-    return "\n".join(f"{point:g}".replace("0.", ".") for point in points), min(len(points) / most, 1.0)
+    """Make a cell of `draw_triangle` of the operating points at which two arms differ, of `most` in all.
+
+    Where more than three may differ, three stand in a line: a cell has no room for more lines.
+    """
+    words, wide = [f"{point:g}".replace("0.", ".") for point in points], 1 if most <= 3 else 3
+    lines = [" ".join(words[first : first + wide]) for first in range(0, len(words), wide)]
+    return "\n".join(lines), min(len(points) / most, 1.0)
 
 
 def p_cell(p):

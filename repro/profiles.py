@@ -34,6 +34,7 @@ class Profile:
     colonoscopy_phantom: schema.ColonoscopyPhantom
     procedure_phantom: schema.ProcedurePhantom
     carotid_phantom: schema.CarotidPhantom
+    ctpa_phantom: schema.CtpaPhantom
 
     def settings(self, application):
         """Return what defines a run of an application, as plain nested dicts for a `.json`."""

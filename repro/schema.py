@@ -176,6 +176,8 @@ class Embolism:
         all of the paper's.
     window_hu : tuple of float
         Hounsfield units that become black and white.
+    memory_mb : int
+        Tables of patches that take no more are cut once and kept; larger ones are cut again for every epoch.
     max_epochs, input_size : int
         Instead of the plan's and the network's own; 0 keeps those.
     """
@@ -191,6 +193,7 @@ class Embolism:
     window_hu: tuple[float, ...] = (-100.0, 900.0)
     reduce: str = "patients"
     hit_mm: float = 0.0
+    memory_mb: int = 500
     max_epochs: int = 0
     input_size: int = 0
     split_seed: int = 0
@@ -245,5 +248,27 @@ class CarotidPhantom:
 
     num_patients: int
     frames_per_patient: int
+    seed: int
+    difficulty: float
+
+
+@dataclass(frozen=True)
+class CtpaPhantom:
+    """The phantom CT angiograms (`data_prep.phantoms.ctpa`).
+
+    Attributes
+    ----------
+    num_patients, seed : int
+    size : tuple of int
+        Slices, rows and columns.
+    region : str
+        What they show: "chest", or a smaller field: "hila", "right", "left".
+    difficulty : float
+        How noisy, and how full of what looks like an embolus.
+    """
+
+    num_patients: int
+    size: tuple[int, ...]
+    region: str
     seed: int
     difficulty: float

@@ -3,6 +3,7 @@
 import csv
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.cohort import Cohort, Image, Subject
+from data_prep.cohort import Cohort, Image, Subject, Volume
 from experiments import (
     captions,
     command,
@@ -19,17 +20,23 @@ from experiments import (
     fig_carotid_stages,
     fig_frame_examples,
     fig_frame_roc,
+    fig_pe_froc,
+    fig_pe_representation,
     fig_polyp_examples,
     fig_polyp_froc,
     table_s1,
+    table_s2,
     table_s3,
     table_s4,
 )
+from repro import runs
+from repro.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = (
     *(fig_polyp_examples, fig_polyp_froc, table_s1, fig_frame_examples, fig_frame_roc, table_s3),
     *(fig_carotid_patches, fig_carotid_boxplots, fig_carotid_stages, table_s4),
+    *(fig_pe_representation, fig_pe_froc, table_s2),
 )
 STEMS = tuple(script.__name__.rpartition(".")[2] for script in SCRIPTS)
 
@@ -110,6 +117,47 @@ def test_figure_6_has_every_arm_share_and_area(drawn):
     assert any("5%: " in note and "two of each class are the least" in note for note in notes)
 
 
+def test_figure_3_shows_five_emboli_of_as_many_patients_small_to_large(drawn):
+    _, numbers = rows(drawn[0] / "figures" / "fig_pe_representation.csv")
+    sizes = [float(row["volume_mm3"]) for row in numbers]
+    assert len({row["subject"] for row in numbers}) == len(numbers) == 5
+    assert sizes == sorted(sizes)
+
+
+def test_figure_3_picks_patients_and_sizes_evenly():
+    """Seven patients with k emboli of 1 to k voxels of 6 cubic millimetres; the first has none and is left out."""
+    scale = ((1.0, 0, 0, 0), (0, 2.0, 0, 0), (0, 0, 3.0, 0))
+    truths = [
+        np.repeat(np.arange(k + 1), np.arange(k + 1) + (np.arange(k + 1) == 0)).reshape(1, 1, -1) for k in range(7)
+    ]
+    subjects = [
+        Subject(str(k), (Volume("v", None, lambda truth=truth: truth, scale),)) for k, truth in enumerate(truths)
+    ]
+    picked = fig_pe_representation.pick(Cohort("c", tuple(subjects)), 3)
+    found = [(subject.name, number, volume_mm3) for subject, _, number, volume_mm3 in picked]
+    assert found == [("1", 1, 6.0), ("3", 2, 12.0), ("6", 6, 36.0)]
+
+
+def test_figure_4_has_every_arm_and_both_ways_to_take_data_away(drawn):
+    notes, numbers = rows(drawn[0] / "figures" / "fig_pe_froc.csv")
+    assert {row["arm"] for row in numbers if row["panel"] == "a"} == set(fig_pe_froc.DEPTHS)
+    for panel in "bc":
+        amounts = {(row["arm"], row["fraction"]) for row in numbers if row["panel"] == panel}
+        assert amounts == {(arm, share) for arm in ("conv1", "scratch") for share in ("1.0", "0.5", "0.25")}
+    patients, emboli = (
+        next(n for n in notes if f"share of the training {what}" in n) for what in ("patients", "emboli")
+    )
+    assert re.findall(r"(\d+) patients", patients) == ["4", "2", "2"]
+    assert re.findall(r"(\d+) patients", emboli) == ["4", "4", "4"]
+
+
+def test_table_s2_has_every_pair_at_every_point(drawn):
+    notes, numbers = rows(drawn[0] / "figures" / "table_s2.csv")
+    assert [row["at"] for row in numbers[:10]] == ["1", "2", "3", "4", "5"] * 2
+    assert len(numbers) == 45 * 5
+    assert any("candidates a volume" in note for note in notes)
+
+
 def test_figure_9_has_every_arm_and_roi_in_micrometres(drawn):
     notes, numbers = rows(drawn[0] / "figures" / "fig_carotid_boxplots.csv")
     assert {row["arm"] for row in numbers} == set(fig_carotid_boxplots.SHOWN)
@@ -144,7 +192,7 @@ def test_drawing_again_trains_nothing_and_gives_the_same_files(drawn):
 
 def test_a_run_that_is_lost_is_made_again_to_the_bit(drawn):
     folder, options = drawn
-    scores = next((folder / "results" / "runs").glob("polyp_*_conv4_*.npz"))
+    scores = next((folder / "results" / "runs").glob("polyp_*_conv4_*_seed0_??????????.npz"))
     before = scores.read_bytes()
     scores.with_suffix(".json").unlink()
     scores.unlink()
@@ -172,7 +220,7 @@ def test_an_unknown_folder_ends_in_one_line(tmp_path, monkeypatch):
 
 
 PHANTOMS = {"polyp": "colonoscopy", "s1": "colonoscopy", "frame": "procedures", "s3": "procedures"}
-PHANTOMS |= {"carotid": "carotid", "s4": "carotid"}
+PHANTOMS |= {"carotid": "carotid", "s4": "carotid", "fig_pe": "ctpa", "s2": "ctpa"}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
     line.split("#")[0].strip()
@@ -215,6 +263,31 @@ def test_scripts_of_the_readme_run(line, drawn, tmp_path):
         pytest.skip("needs a file of weights that pip cannot bring")
     script.main([*arguments, *drawn[1], "--figures", str(tmp_path)])
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if "repro detect" in line])
+def test_detect_commands_of_the_readme_run(line, drawn, tmp_path):
+    """On the smoke profile's test patient or frames, by its network tuned from conv1 on and by the rival."""
+    words, results = line.split()[3:], drawn[0] / "results"
+    if "--video" in words:
+        pytest.skip("tests/repro/test_detect.py writes a video and reads it")
+    application, kind, part, images, expected = {
+        "pe": ("embolism", "ctpa", "volumes", "p0[01].npz", 2 * 24),
+        "polyp": ("polyp", "colonoscopy", "images", "*_f000.png", 8 * 4),
+    }[words[1]]
+    (phantom,) = (results / "phantoms").glob(f"{kind}_*")
+    for path in (phantom / part).glob(images):
+        shutil.copy(path, tmp_path)
+    probabilities = []
+    for arm in ("conv1", "handcrafted"):
+        run = next(name for name in runs.list_done(application, results) if f"_{arm}_100pct_seed0" in name)
+        replaced = {"DIR": str(tmp_path), "RUN": run}
+        main([replaced.get(word, word) for word in words] + ["--results", str(results), "--out", str(tmp_path / arm)])
+        notes, found = rows(tmp_path / arm / "detections.csv")
+        assert len(found) == expected
+        assert notes[0].startswith("# NOT FOR CLINICAL USE")
+        probabilities.append([float(row["probability"]) for row in found])
+    assert probabilities[0] != probabilities[1]
 
 
 def test_what_few_subjects_cannot_show_is_said():

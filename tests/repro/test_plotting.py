@@ -125,6 +125,11 @@ def test_triangle_shows_the_points_at_which_two_differ(ax):
         plotting.draw_triangle(ax, ["a", "b", "c"], {("a", "b"): ("1", 1)})
 
 
+def test_many_points_stand_three_in_a_line():
+    assert plotting.points_cell((1, 2, 4, 5), 5) == ("1 2 4\n5", 0.8)
+    assert plotting.points_cell((0.1, 0.15, 0.2), 3)[0] == ".1\n.15\n.2"
+
+
 def test_p_values_are_written_as_in_the_paper():
     assert [plotting.p_cell(p)[0] for p in (3e-5, 0.0123, 1.0)] == ["<.0001", ".0123", "1.0000"]
     shades = [plotting.p_cell(p)[1] for p in (3e-5, 0.0123, 0.05)]

@@ -12,8 +12,8 @@ IMAGE_LESIONS = np.arange(7) % 3
 
 
 def sites():
-    """Return sites in which the first candidate of an image hits its last lesion, if any, and no other does."""
-    hits = [np.append(lesions - 1, np.full(k, -1)) for k, lesions in enumerate(IMAGE_LESIONS)]
+    """Return sites in which the first two candidates of an image hit its last lesion, if any, and no others do."""
+    hits = [np.where(np.arange(k + 1) < 2, lesions - 1, -1) for k, lesions in enumerate(IMAGE_LESIONS)]
     return Sites(
         subjects=SUBJECTS,
         is_test=np.array([False, True, False, True, False]),
@@ -54,7 +54,7 @@ def test_the_ledger_counts_both_sides():
         "emboli": 6,
         "emboli hit": 4,
         "candidates": 16,
-        "candidates on emboli": 4,
+        "candidates on emboli": 8,
     }
 
 

@@ -1,0 +1,77 @@
+"""Patches that are cut once: tables small enough for memory, shared by all networks that a process trains on them.
+
+To cut a vessel-aligned view of 67 pixels takes as long as to train on it, and all arms of a figure see the same ones.
+"""
+
+import hashlib
+from collections import OrderedDict
+
+import numpy as np
+
+MOST_TABLES = 4
+"""Training, validation and testing of one run, and one that the next run brings."""
+
+_shelf = OrderedDict()
+
+
+class KeptPatches:
+    """A table whose patches are cut when first asked for, and then remembered, as uint8.
+
+    Parameters
+    ----------
+    table : data_prep.vessel_patches.VesselTable
+    """
+
+    def __init__(self, table):
+        self.table, self.labels = table, table.labels
+        self._patches = np.empty((len(table), table.size, table.size, 3), np.uint8)
+        self._known = np.zeros(len(table), bool)
+
+    def __len__(self):
+        return len(self.table)
+
+    def cut(self, rows):
+        """Cut the patches of some rows: an ndarray of shape (len(rows), size, size, 3), uint8, in their order."""
+        rows = np.asarray(rows)
+        new = np.unique(rows[~self._known[rows]])
+        if new.size:
+            self._patches[new] = self.table.cut(new)
+            self._known[new] = True
+        return self._patches[rows]
+
+
+def keep(table, most_bytes):
+    """Remember a table's patches, if they are few enough.
+
+    Parameters
+    ----------
+    table : data_prep.vessel_patches.VesselTable
+    most_bytes : int
+        A table whose patches take more stays as it is: each patch is cut whenever it is asked for.
+
+    Returns
+    -------
+    KeptPatches or data_prep.vessel_patches.VesselTable
+        The same object for an equal table, as long as not more than three others came in between.
+    """
+    if len(table) * table.size**2 * 3 > most_bytes:
+        return table
+    key = _fingerprint(table)
+    kept = _shelf.pop(key, None) or KeptPatches(table)
+    _shelf[key] = kept
+    while len(_shelf) > MOST_TABLES:
+        _shelf.popitem(last=False)
+    return kept
+
+
+def _fingerprint(table):
+    """Describe all that a table's patches follow from, and its labels."""
+    crops = table.crops
+    digest = hashlib.blake2b(repr((table.grid, table.size, tuple(table.window_hu))).encode())
+    # The file is not read again: a task's voxels are written once, under a name that tells their definition.
+    voxels = str(getattr(crops.voxels, "filename", "")) or crops.voxels
+    for values in (table.candidate, table.view, table.labels, crops.start, crops.shape, crops.point, crops.spacing_mm):
+        digest.update(np.ascontiguousarray(values))
+    digest.update(np.ascontiguousarray(crops.directions))
+    digest.update(voxels.encode() if isinstance(voxels, str) else np.ascontiguousarray(voxels))
+    return digest.hexdigest()
