@@ -34,6 +34,8 @@ figures: weights  ## every figure and table, into figures/ (ARGS="..." goes to e
 
 bench: .venv/ready  ## what is fast, and how much faster than the plain way
 	$(BIN)/python benchmarks/dense_maps.py --full
+	$(BIN)/python benchmarks/vessel_views.py
+	$(BIN)/python benchmarks/tobogganing.py --few
 	$(BIN)/python benchmarks/phantoms.py
 
 test: .venv/ready-$(EXTRAS)  ## the tests

@@ -145,7 +145,9 @@ def draw(shown, notes):
         _draw_candidate(axes[2 * row, column], axes[2 * row + 1, column], candidate)
     figure.suptitle("Candidates of the highest probability" if shown else "No candidates", fontsize=11)
     width = int(15 * figure.get_size_inches()[0])
-    figure.supxlabel("\n".join(fill(line, width) for line in notes), x=0.01, ha="left", fontsize=8, color="0.3")
+    # The layout does not know of the words below the last row: two empty lines keep the foot off them.
+    foot = "\n".join(["", "", *(fill(line, width) for line in notes)])
+    figure.supxlabel(foot, x=0.01, ha="left", fontsize=8, color="0.3")
     return figure
 
 

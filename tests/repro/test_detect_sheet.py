@@ -73,7 +73,7 @@ def test_each_candidate_is_drawn_with_its_box_name_probability_and_place():
     boxes = [ax.patches[0] for ax in drawn if ax.patches]
     assert texts == [f"image {k}: {0.9 - k / 10:.3f}\nx_mm -4, y_mm {k}" for k in range(5)]
     assert [box.get_bbox().bounds for box in boxes] == [(2.5, 1.5, 11, 7)] * 5
-    assert figure.get_supxlabel() == "NOT FOR CLINICAL USE."
+    assert figure.get_supxlabel().strip() == "NOT FOR CLINICAL USE."
 
 
 def test_a_picture_without_candidates_says_so(tmp_path):
