@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from data_prep import vessel_patches
 from data_prep.vessel_patches import (
     WINDOW_HU,
     Axes,
