@@ -6,7 +6,7 @@ EXTRAS ?= test
 ARGS ?=
 
 BIN := .venv/bin
-SCRIPTS := fig_polyp_examples fig_polyp_froc table_s1 fig_frame_examples fig_frame_roc table_s3 \
+SCRIPTS := table_1 table_2 fig_polyp_examples fig_polyp_froc table_s1 fig_frame_examples fig_frame_roc table_s3 \
 	fig_carotid_patches fig_carotid_boxplots fig_carotid_stages table_s4 \
 	fig_pe_representation fig_pe_froc table_s2
 

@@ -123,7 +123,8 @@ def save(figure, options, data, name, rows, notes):
     ----------
     figure : matplotlib.figure.Figure
     options : argparse.Namespace
-    data : repro.runs.Data
+    data : repro.runs.Data or None
+        None for what no data went into.
     name : str
         Of the figure; real data and other weights than the default add theirs.
     rows : list of dict
@@ -132,7 +133,7 @@ def save(figure, options, data, name, rows, notes):
         Stands at the figure's foot already, and opens the csv.
     """
     words = [name]
-    if options.data is not None:
+    if data and options.data is not None:
         words.append("".join(letter if letter.isalnum() else "-" for letter in data.name.lower()))
     if options.weights != "imagenet":
         words.append(options.weights)

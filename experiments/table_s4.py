@@ -14,7 +14,7 @@ Time: seconds, when Figure 9 is done.
 
 from experiments import captions, command, sources
 from experiments.fig_carotid_boxplots import INTERFACES, SHOWN, evaluated
-from repro import plotting
+from repro import plotting, table_drawing
 from repro.evaluation.boundaries import roi_errors
 from repro.evaluation.paired import compare_errors
 from repro.finetune import label
@@ -72,11 +72,11 @@ def draw(found, options, data, seed):
     subject = next(iter(found.values()))[0].subject
     for number, (interface, row) in enumerate(zip(INTERFACES, axes, strict=True)):
         pairs = compare_errors({arm: roi_errors(one)[:, number] for arm, (one, _) in found.items()}, subject)
-        plotting.draw_triangle(row[0], names, paper_cells(interface))
+        table_drawing.draw_triangle(row[0], names, paper_cells(interface))
         plotting.finish(row[0], f"{interface}: the paper", notes if number == 0 else "")
         for ax, (title, rule) in zip(row[1:], RULES.items(), strict=True):
-            cells = {(label(p.second), label(p.first)): plotting.p_cell(getattr(p, rule)) for p in pairs}
-            plotting.draw_triangle(ax, names, cells)
+            cells = {(label(p.second), label(p.first)): table_drawing.p_cell(getattr(p, rule)) for p in pairs}
+            table_drawing.draw_triangle(ax, names, cells)
             plotting.finish(ax, f"{interface}: {title}")
         rows += [{"interface": interface} | vars(pair) for pair in pairs]
     figure.suptitle(f"Table S4: p values between arms. {captions.title(options, data)}")
@@ -84,9 +84,9 @@ def draw(found, options, data, seed):
 
 
 def paper_cells(interface):
-    """Return the paper's cells as `plotting.draw_triangle` takes them."""
+    """Return the paper's cells as `table_drawing.draw_triangle` takes them."""
     return {
-        (label(row), label(column)): (text, plotting.p_cell(0.99 * float(text.strip("<")))[1])
+        (label(row), label(column)): (text, table_drawing.p_cell(0.99 * float(text.strip("<")))[1])
         for row, texts in PAPER[interface].items()
         for column, text in zip(SHOWN, texts.split(), strict=False)
     }

@@ -6,7 +6,7 @@ For the scripts of this folder.
 from functools import partial
 
 from experiments import captions
-from repro import plotting
+from repro import plotting, table_drawing
 from repro.evaluation.comparison import compare
 from repro.evaluation.intervals import idca_interval
 from repro.finetune import label
@@ -52,14 +52,14 @@ def draw_table(arms, points, paper, subjects, notes, roc=False):
     notes = "\n".join([notes, *captions.few_for_holm(len(next(iter(arms.values())).subjects), len(pairs))])
     figure, axes = plotting.subplots(columns=2, rows=2, width_in=8.5, height_in=6)
     for ax, (title, cells) in zip(axes.flat, panels.items(), strict=True):
-        plotting.draw_triangle(ax, names, {pair: _cell(at, len(points)) for pair, at in cells.items()})
+        table_drawing.draw_triangle(ax, names, {pair: _cell(at, len(points)) for pair, at in cells.items()})
         plotting.finish(ax, title)
     plotting.finish(axes[0, 0], next(iter(panels)), notes)
     return figure, [vars(pair) for pair in pairs], notes
 
 
 def _cell(points, most):
-    return ("?", 0.0) if points is None else plotting.points_cell(points, most)
+    return ("?", 0.0) if points is None else table_drawing.points_cell(points, most)
 
 
 def _cells(pairs, rule):

@@ -69,21 +69,11 @@ def volumes_in(folder):
     Returns
     -------
     list of (str, callable)
-        Names, and what returns the volume, whose voxels are read later.
+        Names, and what opens the volume; the proposer reads its voxels.
     """
-    from data_prep.readers import read_volumes
+    from data_prep.readers.volumes import build_volume, find_volumes
 
-    found = []
-    for subject in read_volumes(folder).subjects:
-        for volume in subject.images:
-            name = volume.name if volume.name == subject.name else f"{subject.name}/{volume.name}"
-            found.append((name, partial(_same, volume)))
-    return found
-
-
-def _same(volume):
-    """Give a volume as it is: the proposer reads its voxels."""
-    return volume
+    return [(name, partial(build_volume, name, path)) for name, path in find_volumes(folder).items()]
 
 
 def _decode(path, every):

@@ -48,15 +48,31 @@ def read_volumes(folder):
     ImportError
         When SimpleITK is needed and not installed.
     """
+    volumes = read_each(lambda item: build_volume(*item), list(find_volumes(folder).items()))
+    subjects = tuple(Subject(volume.name, (volume,)) for volume in volumes)
+    return Cohort(Path(folder).resolve().name, subjects, (NO_IDENTITY,), anonymous=True)
+
+
+def find_volumes(folder):
+    """List the volumes in a folder and below it, opening none but to tell DICOM files.
+
+    Parameters
+    ----------
+    folder : str or Path
+        As for `read_volumes`, which says what is raised.
+
+    Returns
+    -------
+    dict of str to Path
+        Files and folders of DICOM slices, by name.
+    """
     folder = Path(folder).resolve()
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder. Give one that holds volumes: {KNOWN}.")
-    paths = _find_volumes(folder)
-    if not paths:
+    found = _named_below(folder)
+    if not found:
         raise FileNotFoundError(f"{folder}: expected volumes. Received: {describe(folder)}. Known: {KNOWN}.")
-    volumes = read_each(lambda item: build_volume(*item), list(paths.items()))
-    subjects = tuple(Subject(volume.name, (volume,)) for volume in volumes)
-    return Cohort(folder.name, subjects, (NO_IDENTITY,), anonymous=True)
+    return found
 
 
 def build_volume(name, path, read_truth=None):
@@ -192,8 +208,7 @@ def files_of(path):
     return path, data
 
 
-def _find_volumes(folder):
-    """List volumes in a folder and below it by name."""
+def _named_below(folder):
     files = [path for path in folder.rglob("*") if suffix_of(path) and not path.name.startswith(".")]
     found = {}
     for path in sorted([*files, *find_series(folder)], key=lambda path: natural_key(path.as_posix())):

@@ -24,6 +24,8 @@ from experiments import (
     fig_pe_representation,
     fig_polyp_examples,
     fig_polyp_froc,
+    table_1,
+    table_2,
     table_s1,
     table_s2,
     table_s3,
@@ -34,6 +36,7 @@ from repro.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = (
+    *(table_1, table_2),
     *(fig_polyp_examples, fig_polyp_froc, table_s1, fig_frame_examples, fig_frame_roc, table_s3),
     *(fig_carotid_patches, fig_carotid_boxplots, fig_carotid_stages, table_s4),
     *(fig_pe_representation, fig_pe_froc, table_s2),
@@ -64,7 +67,7 @@ def test_a_script_writes_its_three_files_with_the_caveats(drawn, stem):
     assert {path.suffix for path in figures.glob(f"{stem}.*")} == {".png", ".pdf", ".csv"}
     notes, numbers = rows(figures / f"{stem}.csv")
     assert numbers
-    assert any("phantom" in note for note in notes)
+    assert any("phantom" in note for note in notes) or stem in ("table_1", "table_2")
 
 
 def truth_with(*boxes):

@@ -309,3 +309,14 @@ def test_real_frames_are_read_as_they_are(real_data):
     assert name == "1.jpg"
     np.testing.assert_array_equal(read_first(), read_pixels(folder / "1.jpg"))
     assert read_first().shape == (500, 574, 3)
+
+
+def test_a_volume_that_cannot_be_opened_does_not_stop_the_others(tmp_path):
+    to_patient = np.array([[0, 0, 0.7, 3], [0, 0.7, 0, -4], [1.5, 0, 0, 5]])
+    np.savez(tmp_path / "a2.npz", voxels=np.zeros((5, 6, 7), np.int16), to_patient=to_patient)
+    (tmp_path / "a10.npz").write_bytes(b"no archive")
+    (first, read_first), (second, read_second) = detect_images.volumes_in(tmp_path)
+    assert (first, second) == ("a2", "a10")
+    np.testing.assert_allclose(read_first().locate([[2, 1, 0]]), [[3, -3.3, 8]])
+    with pytest.raises(ValueError, match=r"a10\.npz: expected an \.npz"):
+        read_second()

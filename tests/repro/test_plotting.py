@@ -114,29 +114,6 @@ def test_axes_come_in_rows_of_the_size_asked(rows, shape):
     assert tuple(figure.get_size_inches()) == (6, 5 * rows)
 
 
-def test_triangle_shows_the_points_at_which_two_differ(ax):
-    plotting.draw_triangle(
-        ax, ["a", "b", "c"], {("b", "a"): plotting.points_cell((0.001, 0.01), 2), ("c", "b"): ("5", 1)}
-    )
-    shown = {tuple(map(int, text.get_position()[::-1])): text.get_text() for text in ax.texts}
-    assert shown == {(0, 0): ".001\n.01", (1, 0): "-", (1, 1): "5"}
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "c"]
-    with pytest.raises(ValueError, match=r"\('a', 'b'\)"):
-        plotting.draw_triangle(ax, ["a", "b", "c"], {("a", "b"): ("1", 1)})
-
-
-def test_many_points_stand_three_in_a_line():
-    assert plotting.points_cell((1, 2, 4, 5), 5) == ("1 2 4\n5", 0.8)
-    assert plotting.points_cell((0.1, 0.15, 0.2), 3)[0] == ".1\n.15\n.2"
-
-
-def test_p_values_are_written_as_in_the_paper():
-    assert [plotting.p_cell(p)[0] for p in (3e-5, 0.0123, 1.0)] == ["<.0001", ".0123", "1.0000"]
-    shades = [plotting.p_cell(p)[1] for p in (3e-5, 0.0123, 0.05)]
-    assert shades == sorted(shades, reverse=True)
-    assert len(set(shades)) == 3
-
-
 def test_boxes_have_tukey_s_whiskers_and_both_numbers(ax):
     """1 to 9 and 16: quartiles 3.25 and 7.75, so that whiskers end at 9 (below 14.5), and 16 lies beyond."""
     values = np.array([*range(1, 10), 16.0])
