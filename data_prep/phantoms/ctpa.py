@@ -40,7 +40,7 @@ class CtpaPhantom:
         Slices, rows, columns.
     region : str
         "hila" for a window about both hila and the lower lobes' arteries, "right" or "left" for one lung's, with voxels
-        of .66 to .8 mm in the plane and .8 to 1.2 mm between slices; "chest" for all of it, whatever voxels that takes
+        of .66 to .8 mm in the plane and .5 to 1.5 mm between slices; "chest" for all of it, whatever voxels that takes
         (512 columns and 250 slices: .61 to .84 mm and 1.0 to 1.3 mm in 60 patients).
     seed : int
         Patient i depends on it, on i and on the other numbers here, but not on `num_patients`.
@@ -98,7 +98,7 @@ def find_grid(phantom, patient):
         spacing = np.array([290 * body.scale[0] / size[0], wide / size[2], wide / size[2]])
         middle = np.array([-45, 8, 0]) * body.scale
     else:
-        spacing = np.r_[rng.uniform(0.8, 1.2), np.full(2, rng.uniform(0.66, 0.8))]
+        spacing = np.r_[rng.uniform(0.5, 1.5), np.full(2, rng.uniform(0.66, 0.8))]
         aside = {"hila": 2, "right": -50, "left": 54}[phantom.region]
         middle = np.array([-38, 18, aside]) * body.scale + rng.normal(0, [6, 4, 4])
     origin = middle - (size - 1) / 2 * spacing
