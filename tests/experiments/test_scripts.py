@@ -156,7 +156,7 @@ def test_figure_4_has_every_arm_and_both_ways_to_take_data_away(drawn):
 
 def test_table_s2_has_every_pair_at_every_point(drawn):
     notes, numbers = rows(drawn[0] / "figures" / "table_s2.csv")
-    assert [row["at"] for row in numbers[:10]] == ["1", "2", "3", "4", "5"] * 2
+    assert [row["at"] for row in numbers[:10]] == ["1.0", "2.0", "3.0", "4.0", "5.0"] * 2
     assert len(numbers) == 45 * 5
     assert any("candidates a volume" in note for note in notes)
 
