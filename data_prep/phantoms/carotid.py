@@ -203,9 +203,7 @@ def write(phantom, folder, progress=None, jobs=1):
     FileExistsError
         If the folder holds anything.
     """
-    with appearing(folder) as partly:
-        for part in ("images", "interfaces"):
-            (partly / part).mkdir()
+    with appearing(folder, ("images", "interfaces")) as partly:
         rows = write_subjects(partial(_write_patient, phantom, partly), phantom.num_patients, progress, jobs)
         write_table(partly / "scans.csv", ["scan", "subject", "mm_per_pixel", "rois"], rows)
         write_about(partly, phantom, NAME, CAVEAT)

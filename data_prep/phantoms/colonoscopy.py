@@ -192,9 +192,7 @@ def write(phantom, folder, progress=None, jobs=1):
     FileExistsError
         If the folder holds anything.
     """
-    with appearing(folder) as partly:
-        for part in ("images", "masks"):
-            (partly / part).mkdir()
+    with appearing(folder, ("images", "masks")) as partly:
         rows = write_subjects(partial(_write_video, phantom, partly), phantom.num_videos, progress, jobs)
         write_table(partly / "frames.csv", ["frame", "sequence"], rows)
         write_about(partly, phantom, NAME, CAVEAT)

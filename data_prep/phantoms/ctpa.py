@@ -205,9 +205,7 @@ def write(phantom, folder, progress=None, jobs=1):
     FileExistsError
         If the folder holds anything.
     """
-    with appearing(folder) as partly:
-        for part in ("volumes", "labels"):
-            (partly / part).mkdir()
+    with appearing(folder, ("volumes", "labels")) as partly:
         rows = write_subjects(partial(_write_patient, phantom, partly), phantom.num_patients, progress, jobs)
         write_table(partly / "subjects.csv", ["volume", "subject"], rows)
         write_about(partly, phantom, NAME, CAVEAT)

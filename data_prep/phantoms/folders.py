@@ -13,7 +13,7 @@ from joblib import Parallel, delayed
 
 
 @contextmanager
-def appearing(folder):
+def appearing(folder, parts):
     """Give a temporary folder to write into; it takes its name when all is written.
 
     Parameters
@@ -21,6 +21,8 @@ def appearing(folder):
     folder : path-like
         Must not exist yet, or be empty. What is written goes to a temporary folder beside it
         (`.NAME.partial-...`, left behind by a kill), which is renamed at the end, and removed after an error.
+    parts : sequence of str
+        The sub-folders made in it.
 
     Yields
     ------
@@ -38,6 +40,8 @@ def appearing(folder):
     folder.parent.mkdir(parents=True, exist_ok=True)
     partly = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
     try:
+        for part in parts:
+            (partly / part).mkdir()
         yield partly
         os.chmod(partly, 0o755)
         os.replace(partly, folder)

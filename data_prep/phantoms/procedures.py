@@ -230,9 +230,7 @@ def write(phantom, folder, progress=None, jobs=1):
     FileExistsError
         If the folder holds anything.
     """
-    with appearing(folder) as partly:
-        for part in ("informative", "uninformative"):
-            (partly / part).mkdir()
+    with appearing(folder, ("informative", "uninformative")) as partly:
         rows = write_subjects(partial(_write_video, phantom, partly), phantom.num_videos, progress, jobs)
         write_table(partly / "subjects.csv", ["file", "subject"], [row[:2] for row in rows])
         write_table(partly / "visibility.csv", ["file", "resolved", *DEFECTS], [row[:1] + row[2:] for row in rows])

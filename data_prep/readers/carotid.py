@@ -6,11 +6,10 @@ decoded, and checked, when an image is read. Layouts: METHODS part C and the rea
 
 import re
 from functools import partial
-from pathlib import Path
 
 from data_prep.readers.images import list_images, natural_key
 from data_prep.readers.interfaces import read_columns, read_cyprus, read_profiles, read_scl, require_scale
-from data_prep.readers.layout import child, describe
+from data_prep.readers.layout import child, describe, open_folder, unknown_layout
 from data_prep.readers.rois import read_rois, rois_from_span
 from data_prep.readers.scans import build_cohort, build_scan, read_each, require_file
 from data_prep.readers.tables import read_phantom, read_rows, require_complete
@@ -55,19 +54,14 @@ def read_carotid(folder, method=EXPERT):
         When the layout is unknown, or a file is not what its place says; the message names it, and lists the faults
         of all images where there are several.
     """
-    folder = Path(folder).resolve()
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder. Give the unpacked folder of a data set: {KNOWN_LAYOUTS}.")
+    folder = open_folder(folder, KNOWN_LAYOUTS)
     if child(folder, "images") and child(folder, "interfaces"):
         return read_listed_scans(folder)
     if child(folder, "images") and child(folder, "CF"):
         return read_cubs(folder, method)
     if _cyprus_folders(folder):
         return read_cyprus_imt(folder)
-    raise ValueError(
-        f"{folder}: not a layout that is known. Received: {describe(folder)}. Known: {KNOWN_LAYOUTS}. "
-        "Did the archive unpack into a folder further down?"
-    )
+    raise unknown_layout(folder, KNOWN_LAYOUTS)
 
 
 def read_listed_scans(folder):

@@ -7,18 +7,18 @@ Layouts: METHODS part C and the read-me file of CVC-ColonDB.
 
 import re
 from functools import partial
-from pathlib import Path
 
 from data_prep.cohort import Cohort, Image, Subject
 from data_prep.readers.duplicates import group_alike
 from data_prep.readers.images import FRAME_MODES, list_images, natural_key, read_pixels, read_size, read_truth
 from data_prep.readers.layout import (
     child,
-    describe,
+    open_folder,
     pair_files,
     pair_folders,
     read_sequences,
     sequences_by_blocks,
+    unknown_layout,
 )
 from data_prep.readers.tables import read_phantom
 from data_prep.readers.video import find_videos, read_asu_mayo
@@ -71,9 +71,7 @@ def read_colonoscopy(folder):
     ValueError
         When the layout is unknown, or a file is not what its place says; the message names it.
     """
-    folder = Path(folder).resolve()
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder. Give the unpacked folder of a data set: {KNOWN_LAYOUTS}.")
+    folder = open_folder(folder, KNOWN_LAYOUTS)
     if child(folder, "images") and child(folder, "masks"):
         return _read_images_and_masks(folder)
     if _clinicdb_root(folder):
@@ -84,7 +82,7 @@ def read_colonoscopy(folder):
         return read_asu_mayo(folder)
     if any(name.isdecimal() for name in list_images(folder)):
         return read_colondb(folder)
-    raise _unknown(folder)
+    raise unknown_layout(folder, KNOWN_LAYOUTS)
 
 
 def read_listed(folder):
@@ -147,7 +145,7 @@ def read_pack(folder):
     """Read the test sets that PraNet's authors packed as `images/n.png` and `masks/n.png`, told apart by number."""
     pairs = pair_folders(child(folder, "images"), child(folder, "masks"))
     if len(pairs) not in PACKS:
-        raise _unknown(folder, f"images/ and masks/ of {len(pairs)} images without a frames.csv")
+        raise unknown_layout(folder, KNOWN_LAYOUTS, f"images/ and masks/ of {len(pairs)} images without a frames.csv")
     name = PACKS[len(pairs)]
     numbers = {int(frame) for frame in pairs if frame.isdecimal()}
     if PACK_NUMBERS.get(name) != numbers:
@@ -203,10 +201,3 @@ def _cohort(name, pairs, subject_of, caveats=()):
         images.setdefault(subject_of[frame], []).append(image)
     subjects = tuple(Subject(subject, tuple(images[subject])) for subject in sorted(images, key=natural_key))
     return Cohort(name, subjects, tuple(caveats))
-
-
-def _unknown(folder, received=None):
-    return ValueError(
-        f"{folder}: not a layout that is known. Received: {received or describe(folder)}. Known: {KNOWN_LAYOUTS}. "
-        "Did the archive unpack into a folder further down?"
-    )

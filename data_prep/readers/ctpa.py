@@ -5,13 +5,12 @@ Opening a data set reads headers; voxels and labels are read, and checked, when 
 
 import re
 from functools import partial
-from pathlib import Path
 
 from data_prep.cohort import Cohort, Subject, Volume
 from data_prep.readers.dicom import find_series, rank_by_name
 from data_prep.readers.images import natural_key
 from data_prep.readers.labels import open_labels, open_mat_labels, open_read_labels
-from data_prep.readers.layout import child, describe
+from data_prep.readers.layout import child, describe, open_folder, unknown_layout
 from data_prep.readers.scans import read_each
 from data_prep.readers.tables import read_phantom, read_rows, require_complete
 from data_prep.readers.volumes import NO_IDENTITY, SUFFIXES, list_volumes, open_volume
@@ -49,9 +48,7 @@ def read_ctpa(folder):
     ImportError
         When SimpleITK is needed and not installed; `.npz` files need it not.
     """
-    folder = Path(folder).resolve()
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder. Give the unpacked folder of a data set: {KNOWN_LAYOUTS}.")
+    folder = open_folder(folder, KNOWN_LAYOUTS)
     if child(folder, "volumes"):
         return read_listed_volumes(folder)
     if child(folder, "CT_scans") and child(folder, "GroundTruth"):
@@ -60,10 +57,7 @@ def read_ctpa(folder):
         return read_cad_pe(folder)
     if _starting(folder, READ_IMAGES) and _starting(folder, READ_LABELS):
         return read_read(folder)
-    raise ValueError(
-        f"{folder}: not a layout that is known. Received: {describe(folder)}. Known: {KNOWN_LAYOUTS}. "
-        "Did the archive unpack into a folder further down? Volumes without truth: read_volumes."
-    )
+    raise unknown_layout(folder, f"{KNOWN_LAYOUTS}; volumes without truth: read_volumes")
 
 
 def read_listed_volumes(folder):

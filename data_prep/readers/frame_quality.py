@@ -14,7 +14,7 @@ from pathlib import Path
 from data_prep.readers.duplicates import group_alike
 from data_prep.readers.frames import cohort_by_subject, list_frames, make_cohort, match_rows, require_class
 from data_prep.readers.images import list_images, natural_key
-from data_prep.readers.layout import child, describe
+from data_prep.readers.layout import child, describe, open_folder, unknown_layout
 from data_prep.readers.tables import read_phantom, read_rows
 
 # Folders of frames, and whether these are informative.
@@ -60,9 +60,7 @@ def read_frames(folder):
         When the layout is unknown, a table and the folder disagree, a frame is not 8-bit RGB, or frames of one
         subject differ in size; the message names the file, and the line of a table.
     """
-    folder = Path(folder).resolve()
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder. Give the unpacked folder of a data set: {KNOWN_LAYOUTS}.")
+    folder = open_folder(folder, KNOWN_LAYOUTS)
     if child(folder, "DCNN1") or child(folder, "DCNN2"):
         return read_endo_angel(folder)
     if any(path.is_dir() and path.name.lower() in CLASSES for path in folder.iterdir()):
@@ -71,10 +69,7 @@ def read_frames(folder):
         return read_nerthus(folder)
     if any(name in HYPER_KVASIR for name in _find_hyper_kvasir(folder)):
         return read_hyper_kvasir(folder)
-    raise ValueError(
-        f"{folder}: not a layout that is known. Received: {describe(folder)}. Known: {KNOWN_LAYOUTS}. "
-        "Did the archive unpack into a folder further down?"
-    )
+    raise unknown_layout(folder, KNOWN_LAYOUTS)
 
 
 def read_classes(folder):

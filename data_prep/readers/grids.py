@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-AXES = ("slices", "rows", "columns")
 # A chest CT is axial; a table a little turned keeps true millimetres in `to_patient`. Beyond this "front to back" would
 # no longer be said of rows.
 MAX_TILT_DEG = 10

@@ -1,5 +1,7 @@
 """What a data set's folder holds: its entries, frames with their masks, and the sequence of each frame."""
 
+from pathlib import Path
+
 from data_prep.readers.images import FRAME_MODES, MASK_MODES, list_images, read_size
 from data_prep.readers.tables import read_rows
 
@@ -14,6 +16,38 @@ def describe(folder, limit=8):
     names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
     more = f", and {len(names) - limit} more" if len(names) > limit else ""
     return f"{', '.join(names[:limit])}{more}" if names else "an empty folder"
+
+
+def open_folder(folder, known):
+    """Return the folder of a data set, resolved.
+
+    Parameters
+    ----------
+    folder : str or Path
+    known : str
+        The layouts that the reader knows, for the error's text.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder.
+    """
+    folder = Path(folder).resolve()
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder. Give the unpacked folder of a data set: {known}.")
+    return folder
+
+
+def unknown_layout(folder, known, received=None):
+    """Make the error for a folder that is in no layout its reader knows; `received` by default lists its entries."""
+    return ValueError(
+        f"{folder}: not a layout that is known. Received: {received or describe(folder)}. Known: {known}. "
+        "Did the archive unpack into a folder further down?"
+    )
 
 
 def read_sequences(path, frames):
