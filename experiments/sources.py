@@ -13,7 +13,7 @@ def colonoscopy(options):
     from data_prep.readers import read_colonoscopy
 
     phantom = phantoms.ColonoscopyPhantom(**vars(options.profile.colonoscopy_phantom))
-    return _data(options, read_colonoscopy, phantoms.write, phantom)
+    return _data(options, read_colonoscopy, phantoms, phantom)
 
 
 def procedures(options):
@@ -22,7 +22,7 @@ def procedures(options):
     from data_prep.readers import read_frames
 
     phantom = phantoms.ProcedurePhantom(**vars(options.profile.procedure_phantom))
-    return _data(options, read_frames, phantoms.write, phantom)
+    return _data(options, read_frames, phantoms, phantom)
 
 
 def carotid(options):
@@ -31,7 +31,7 @@ def carotid(options):
     from data_prep.readers import read_carotid
 
     phantom = phantoms.CarotidPhantom(**vars(options.profile.carotid_phantom))
-    return _data(options, read_carotid, phantoms.write, phantom)
+    return _data(options, read_carotid, phantoms, phantom)
 
 
 def ctpa(options):
@@ -40,10 +40,10 @@ def ctpa(options):
     from data_prep.readers import read_ctpa
 
     phantom = phantoms.CtpaPhantom(**vars(options.profile.ctpa_phantom))
-    return _data(options, read_ctpa, phantoms.write, phantom)
+    return _data(options, read_ctpa, phantoms, phantom)
 
 
-def _data(options, read, write, phantom):
+def _data(options, read, phantoms, phantom):
     """Describe a user's folder, or that of phantoms, made when needed.
 
     Parameters
@@ -52,9 +52,10 @@ def _data(options, read, write, phantom):
         As `parse` returns it.
     read : callable
         From the folder to a Cohort.
-    write : callable
-        Writes the phantom into a folder; the module it comes from gives the folder its name.
+    phantoms : module
+        Of `data_prep.phantoms`: writes phantoms; it and its version give their folder its name.
     phantom : dataclass
+        Its settings.
 
     Returns
     -------
@@ -64,11 +65,11 @@ def _data(options, read, write, phantom):
 
     folder = options.data
     if folder is None:
-        kind = write.__module__.rpartition(".")[2]
-        folder = options.results / "phantoms" / f"{kind}_{digest(vars(phantom))}"
+        kind, settings = phantoms.__name__.rpartition(".")[2], vars(phantom) | {"version": phantoms.VERSION}
+        folder = options.results / "phantoms" / f"{kind}_{digest(settings)}"
         if not folder.is_dir():
             with tqdm(desc="phantoms", unit="subject", disable=None) as bar:
-                write(phantom, folder, partial(_show, bar), jobs=-1)
+                phantoms.write(phantom, folder, partial(_show, bar), jobs=-1)
     read = cache(read)  # the fingerprint reads it too
     return Data(read(folder).name, str(folder), fingerprint(folder, read))
 

@@ -18,6 +18,9 @@ from data_prep.phantoms.carotid_scatterers import fill, place
 from data_prep.phantoms.carotid_tissue import LI, MA, boundaries_at, distension, draw_anatomy
 from data_prep.phantoms.folders import appearing, write_about, write_subjects, write_table
 
+VERSION = 1
+"""Raised by hand when a change of the code moves pixels, so that phantoms written before it are written anew."""
+
 NAME = "Carotid ultrasound phantom"
 CAVEAT = "phantom: simulated speckle, not patients; no clinical claim follows from these numbers"
 ROI_HEIGHT, ROI_WIDTH, ROIS = 60, 92, 3

@@ -21,6 +21,9 @@ from data_prep.phantoms.colon_truth import find_spoilt, truth_map
 from data_prep.phantoms.colon_wall import build_wall
 from data_prep.phantoms.folders import appearing, write_about, write_subjects, write_table
 
+VERSION = 1
+"""Raised by hand when a change of the code moves pixels, so that phantoms written before it are written anew."""
+
 NAME = "Colonoscopy phantom"
 CAVEAT = "phantom: ray-traced colons, not patients; no clinical claim follows from these numbers"
 

@@ -24,6 +24,9 @@ from data_prep.phantoms.ctpa_trees import grow_lung_trees
 from data_prep.phantoms.ctpa_tubes import Grid, paint
 from data_prep.phantoms.folders import appearing, write_about, write_subjects, write_table
 
+VERSION = 1
+"""Raised by hand when a change of the code moves pixels, so that phantoms written before it are written anew."""
+
 NAME = "CT angiography phantom"
 CAVEAT = "phantom: simulated chests and emboli, not patients; no clinical claim follows from these numbers"
 REGIONS = "chest", "hila", "right", "left"

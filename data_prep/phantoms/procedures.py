@@ -22,6 +22,9 @@ from data_prep.phantoms.colon_withdrawal import build_scene, see
 from data_prep.phantoms.colonoscopy import frame_name, in_sight
 from data_prep.phantoms.folders import appearing, write_about, write_subjects, write_table
 
+VERSION = 1
+"""Raised by hand when a change of the code moves pixels, so that phantoms written before it are written anew."""
+
 NAME = "Colonoscopy procedure phantom"
 CAVEAT = "phantom: ray-traced colons with simulated defects, not patients; no clinical claim follows from these numbers"
 # A frame is informative when the mucosa is resolved in at least half of the field of view: most of what it shows can
