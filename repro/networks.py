@@ -1,8 +1,10 @@
 """From a run's definition to a network that can train: variant, weights, depth. Every application uses it."""
 
+from contextlib import contextmanager
 from dataclasses import asdict
 from zipfile import BadZipFile
 
+import keras
 import numpy as np
 
 from repro.alexnet import build_alexnet
@@ -135,7 +137,20 @@ def trained(run, results, history, make_patches):
 
 
 def _build(run, num_classes, init="gaussian"):
-    return build_alexnet(num_classes, SOURCES[run.weights].variant, **run.settings["network"], seed=run.seed, init=init)
+    size = run.settings["network"]
+    with _computing_in(Plan(**run.settings["training"]).precision):
+        return build_alexnet(num_classes, SOURCES[run.weights].variant, **size, seed=run.seed, init=init)
+
+
+@contextmanager
+def _computing_in(precision):
+    """Let the layers that are made meanwhile compute in a precision."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _weights(model):

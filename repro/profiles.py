@@ -42,6 +42,9 @@ class Profile:
         for section, key in (("training", "max_epochs"), ("network", "input_size")):
             if own := parts[application].pop(key, 0):
                 parts[section][key] = own
+        # Younger than the runs that are kept; so those in float32 keep their names.
+        if parts["training"]["precision"] == "float32":
+            del parts["training"]["precision"]
         return json.loads(json.dumps(parts))
 
 

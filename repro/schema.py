@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+PRECISIONS = ("float32", "mixed_bfloat16")
+"""What a network may compute in; see `Plan`."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -31,6 +34,9 @@ class Plan:
     checks_per_decade : int
         Also measure the validation AUC at so many mini-batches per factor of ten, evenly spaced in the logarithm
         (Figure 10); 0 for epochs alone.
+    precision : str
+        Keras' name of what is computed in: "float32", or "mixed_bfloat16", where weights and their updates stay in
+        float32 and bfloat16 has its range, so that the loss needs no scaling.
     """
 
     batch_size: int
@@ -40,6 +46,11 @@ class Plan:
     decay: float = 0.95
     init: str = "gaussian"
     checks_per_decade: int = 0
+    precision: str = "float32"
+
+    def __post_init__(self):
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"training.precision must be one of {PRECISIONS}. Received: {self.precision!r}.")
 
 
 @dataclass(frozen=True)
