@@ -121,10 +121,30 @@ def auc_bootstrap(labels, scores, subjects, resamples=2000, seed=0, level=0.95):
         )
     auc(labels, scores)  # Raises for labels and scores that have no ROC.
     names, subject = np.unique(subjects, return_inverse=True)
-    positive = labels.astype(bool)
-    images = np.stack([np.bincount(subject[side], minlength=names.size) for side in (positive, ~positive)])
-    won = _won_between(positive, np.asarray(scores, dtype=float), subject, names.size)
-    return bootstrap(partial(_weighted_auc, won, images), names.size, resamples, level, seed)
+    statistic = auc_statistic(labels, scores, subject, names.size)
+    return bootstrap(statistic, names.size, resamples, level, seed)
+
+
+def auc_statistic(labels, scores, subject, num_subjects):
+    """Prepare the area under an ROC curve as a statistic of subject weights, for the bootstrap.
+
+    Parameters
+    ----------
+    labels : array of shape (n,), bool or 0/1
+    scores : array of shape (n,), float
+    subject : array of shape (n,), int
+        Number of the subject of each image, from 0.
+    num_subjects : int
+
+    Returns
+    -------
+    callable
+        From weights of shape (r, subjects) to areas of shape (r,); NaN without a positive or without a negative.
+    """
+    positive = np.asarray(labels).astype(bool)
+    images = np.stack([np.bincount(subject[side], minlength=num_subjects) for side in (positive, ~positive)])
+    won = _won_between(positive, np.asarray(scores, dtype=float), subject, num_subjects)
+    return partial(_weighted_auc, won, images)
 
 
 def _wins(labels, scores):
