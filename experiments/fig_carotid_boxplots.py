@@ -15,6 +15,7 @@ import numpy as np
 
 from experiments import captions, command, sources
 from repro import plotting
+from repro.box_drawing import draw_boxes
 from repro.evaluation.boundaries import imt_errors, roi_errors, roi_imts
 from repro.finetune import ARMS, HANDCRAFTED, label
 
@@ -55,7 +56,7 @@ def draw(contours, found, options, data):
             arm: np.concatenate([roi_errors(contours[arm, 1.0, seed])[:, number] for seed in options.seeds])
             for arm in SHOWN
         }
-        plotting.draw_boxes(ax, errors, [label(arm) for arm in SHOWN], PAPER[interface])
+        draw_boxes(ax, errors, [label(arm) for arm in SHOWN], PAPER[interface])
         ax.set_ylabel(f"{interface} error (µm)")
         plotting.finish(ax, f"{interface}; mean ± SD, in grey the paper's", notes if number == 0 else "")
     figure.suptitle(f"Figure 9: intima-media boundaries. {captions.title(options, data)}")

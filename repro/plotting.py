@@ -33,6 +33,12 @@ ARM_STYLES = {
     "wavelet": {"color": "0.65", "linestyle": (0, (1, 2.5)), "marker": "+"},
     "edges": {"color": "0.65", "linestyle": (0, (4, 2, 1, 2)), "marker": "1"},
 }
+# Of networks from scratch where they differ in how they start; the colour is the arm's.
+INIT_STYLES = {
+    "gaussian": {"linestyle": (0, (6, 3)), "marker": "<"},
+    "xavier": {"linestyle": (0, (1, 1.5)), "marker": "^"},
+    "msra": {"linestyle": (0, (6, 2, 1, 2)), "marker": ">"},
+}
 # The paper's Figure 2.
 LOG_LIMITS = (1e-4, 10.0)
 
@@ -134,48 +140,47 @@ def draw_interval(ax, interval, at, arm, kind="idca", place=(0, 1)):
     return ax
 
 
-def draw_boxes(ax, errors, names, paper=None):
-    """Draw a box for each arm as the paper's Figure 9: quartiles, Tukey's whiskers, every value beyond them.
-
-    Whiskers reach to the last value within 1.5 times the box's height. Above each box stand the mean and the standard
-    deviation, below them, in grey, the paper's.
+def draw_convergence(ax, points, kept, label, arm, init=""):
+    """Draw how the validation AUC of a network rose while it was trained, as the paper's Figure 10.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        Its vertical axis becomes logarithmic: errors of the worst arms would flatten all other boxes.
-    errors : dict of str to array of shape (n,)
-        By arm, a key of `ARM_STYLES`; above 0.
-    names : sequence of str
-        How the arms are called.
-    paper : dict of str to (float, float), optional
-        The paper's mean and standard deviation, of arms that it has.
+        Its horizontal axis becomes logarithmic.
+    points : array of shape (n, 2)
+        Mini-batches, from 1, and the AUC after them; joined in this order.
+    kept : int
+        Mini-batches after which the weights were those that the network has: a ring is drawn there.
+    label : str or None
+        None for one more run that has its label: out of the legend, pale, without markers and ring.
+    arm : str
+        A key of `ARM_STYLES`.
+    init : str
+        How a network from scratch started, a key of `INIT_STYLES`, which has its dashes and its marker; else empty.
 
     Returns
     -------
     matplotlib.axes.Axes
     """
-    values = [np.asarray(of, float) for of in errors.values()]
-    boxes = ax.boxplot(values, whis=1.5, widths=0.6, patch_artist=True, flierprops={"marker": ".", "ms": 3})
-    for arm, box, median in zip(errors, boxes["boxes"], boxes["medians"], strict=True):
-        box.set(facecolor=_style(arm)["color"], alpha=0.55)
-        median.set(color="black")
-    # Room for two lines of numbers above the highest value.
-    top, bottom = max(of.max() for of in values), min(of.min() for of in values)
-    ax.set_yscale("log")
-    ax.set_ylim(0.8 * bottom, top * (top / bottom) ** 0.22)
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_formatter(NullFormatter())
-    places = ax.get_xaxis_transform()
-    for place, (arm, of) in enumerate(zip(errors, values, strict=True), start=1):
-        look = {"ha": "center", "va": "top", "fontsize": 7, "transform": places}
-        ax.text(place, 0.985, f"{of.mean():.0f}\n±{of.std(ddof=1):.0f}", **look)
-        if paper and arm in paper:
-            ax.text(place, 0.915, f"{paper[arm][0]:.0f}\n±{paper[arm][1]:.0f}", color="0.5", **look)
-    ax.set_xticks(range(1, len(values) + 1), names, rotation=45, ha="right")
+    if init and init not in INIT_STYLES:
+        raise ValueError(f"No style for this start. Received: {init!r}. Expected one of {list(INIT_STYLES)}.")
+    points = np.asarray(points, dtype=float)
+    at_end = points[points[:, 0] == kept]
+    if not len(at_end):
+        raise ValueError(f"kept must be one of the mini-batches {points[:, 0].tolist()}. Received: {kept}.")
+    style = _style(arm) | INIT_STYLES.get(init, {})
+    pale = {"marker": "", "alpha": 0.35} if label is None else {}
+    ax.plot(*points.T, label=label, **style | {"linewidth": 1.6, "markersize": 4} | pale)
+    if label is not None:
+        ax.plot(*at_end.T, "o", markersize=10, markerfacecolor="none", color=style["color"])
+    ax.set_xscale("log")
+    # Short trainings do not reach the second power of ten.
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set(xlabel="Mini-batches", ylabel="AUC of the validation patches")
     ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="y", alpha=0.25, linewidth=0.6)
+    ax.grid(alpha=0.25, linewidth=0.6)
     return ax
 
 
@@ -203,6 +208,24 @@ def finish(ax, title, caveat=""):
         text = "\n".join(fill(line, width, subsequent_indent="   ") for line in caveat.splitlines())
         ax.figure.supxlabel(text, x=0.01, ha="left", fontsize=8, color="0.3")
     return ax
+
+
+def share_legend(axes):
+    """Keep the first panel's legend, where it hides least, for all panels of a figure, which have the same entries.
+
+    Parameters
+    ----------
+    axes : iterable of matplotlib.axes.Axes
+        After `finish`.
+
+    Returns
+    -------
+    matplotlib.legend.Legend
+    """
+    first, *others = axes
+    for ax in others:
+        ax.get_legend().remove()
+    return first.legend(loc="best", frameon=False, handlelength=5)
 
 
 def save_figure(figure, stem, columns, caveat=""):

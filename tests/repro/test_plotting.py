@@ -114,13 +114,50 @@ def test_axes_come_in_rows_of_the_size_asked(rows, shape):
     assert tuple(figure.get_size_inches()) == (6, 5 * rows)
 
 
-def test_boxes_have_tukey_s_whiskers_and_both_numbers(ax):
-    """1 to 9 and 16: quartiles 3.25 and 7.75, so that whiskers end at 9 (below 14.5), and 16 lies beyond."""
-    values = np.array([*range(1, 10), 16.0])
-    plotting.draw_boxes(ax, {"fc8": values, "scratch": values / 2}, ["a", "b"], {"fc8": (101.0, 133.0)})
-    upper = ax.get_lines()[1].get_ydata()
-    np.testing.assert_allclose(upper, [7.75, 9])
-    assert [text.get_text() for text in ax.texts] == ["6\n±4", "101\n±133", "3\n±2"]
+def test_a_network_s_way_is_joined_and_ringed_where_its_weights_were_kept(ax):
+    points = [(1, 0.5), (7, 0.9), (10, 0.8)]
+    assert plotting.draw_convergence(ax, points, 7, "FT", "conv1") is ax
+    line, ring = ax.get_lines()
+    np.testing.assert_array_equal(line.get_xydata(), points)
+    np.testing.assert_array_equal(ring.get_xydata(), [[7, 0.9]])
+    assert (ax.get_xscale(), ring.get_markerfacecolor()) == ("log", "none")
+    with pytest.raises(ValueError, match=r"kept.*\[1\.0, 7\.0, 10\.0\].*8"):
+        plotting.draw_convergence(ax, points, 8, "FT", "conv1")
+
+
+def test_starts_from_scratch_share_the_arm_s_colour_and_differ_in_dashes_and_markers(ax):
+    for init in plotting.INIT_STYLES:
+        plotting.draw_convergence(ax, [(1, 0.5), (3, 0.7)], 3, init, "scratch", init)
+    lines = ax.get_lines()[::2]
+    assert {line.get_color() for line in lines} == {plotting.ARM_STYLES["scratch"]["color"]}
+    # A line gives no public handle on its dashes.
+    assert len({line.get_marker() for line in lines}) == len({str(line._dash_pattern) for line in lines}) == 3
+    with pytest.raises(ValueError, match=r"'he'.*gaussian.*xavier.*msra"):
+        plotting.draw_convergence(ax, [(1, 0.5)], 1, "a", "scratch", "he")
+
+
+def test_a_further_seed_s_way_is_pale_without_a_ring(ax):
+    plotting.draw_convergence(ax, [(1, 0.5), (3, 0.7)], 3, None, "scratch", "msra")
+    (line,) = ax.get_lines()
+    assert (line.get_alpha(), line.get_marker()) == (0.35, "")
+    assert ax.get_legend_handles_labels()[1] == []
+
+
+def test_a_short_way_s_axis_has_plain_numbers(ax):
+    plotting.draw_convergence(ax, [(1, 0.5), (8, 0.7)], 8, "FT", "conv1")
+    ax.figure.draw_without_rendering()
+    assert {"1", "2", "5"} <= {text.get_text() for text in ax.get_xticklabels()}
+    assert not any(text.get_text() for text in ax.get_xticklabels(minor=True))
+
+
+def test_panels_share_the_first_one_s_legend():
+    _, axes = plotting.subplots(columns=3)
+    for ax in axes:
+        plotting.draw_convergence(ax, [(1, 0.5), (3, 0.7)], 3, "FT", "conv1")
+        plotting.finish(ax, "title")
+    legend = plotting.share_legend(axes)
+    assert [ax.get_legend() for ax in axes] == [legend, None, None]
+    assert [text.get_text() for text in legend.get_texts()] == ["FT"]
 
 
 def test_figures_are_saved_with_numbers_and_caveats_and_twice_the_same(ax, tmp_path):
