@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass, fields
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +115,7 @@ def digest(definition):
 
 
 def path_of(run, results, suffix):
-    """Return the path of one of a run's files; `suffix` is "json", "npz" or "weights.npz"."""
+    """Return the path of one of a run's files; `suffix` is "json", "npz", "weights.npz" or "failed.json"."""
     return Path(results) / "runs" / f"{run.name}.{suffix}"
 
 
@@ -149,6 +150,24 @@ def save(run, results, scores, record):
     said = {"definition": run.definition, "folder": folder, "kind": type(scores).__name__}
     text = json.dumps(said | record, indent=1)
     write_atomically(path_of(run, results, "json"), lambda file: file.write(text.encode()))
+
+
+def save_failure(run, results, error, seconds):
+    """Write down that a run failed.
+
+    Parameters
+    ----------
+    run : Run
+    results : path
+    error : str
+        Its type and text.
+    seconds : float
+        Until then; 0 where nobody was left to measure them.
+    """
+    when = datetime.now().astimezone().isoformat(timespec="seconds")
+    said = {"definition": run.definition, "error": error, "when": when, "seconds": seconds}
+    text = json.dumps(said, indent=1)
+    write_atomically(path_of(run, results, "failed.json"), lambda file: file.write(text.encode()))
 
 
 def load(run, results):

@@ -3,43 +3,76 @@
 import importlib
 import os
 import platform
+import sys
 import time
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 import joblib
+from joblib.externals.loky import ProcessPoolExecutor
 from tqdm import tqdm
 
 from repro import runs
 
 
 class SweepError(RuntimeError):
-    """Some runs failed; the message names each and says why."""
+    """Some runs failed, and the message names each and says why; or none can be performed."""
 
 
-def execute(wanted, results, jobs=1):
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended.
+
+    Attributes
+    ----------
+    name : str
+        The run's.
+    error : str or None
+        None where it is done.
+    seconds : float
+        That it took; 0 where nobody was left to measure them.
+    files : dict of str to bytes
+        Its files by suffix, where they come from another machine.
+    """
+
+    name: str
+    error: str | None
+    seconds: float = 0.0
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def execute(wanted, results, jobs=1, scheduler=None):
     """Perform the runs that are not done.
 
     A run that is killed leaves no file behind that counts, and is done again next time: at most the run in
-    progress is lost, with several jobs one for each of them.
+    progress is lost, with several jobs one for each of them. A run that fails leaves NAME.failed.json
+    (`repro.runs.save_failure`) until it is done.
 
     Parameters
     ----------
     wanted : sequence of repro.runs.Run
     results : path
     jobs : int
-        Processes. The machine's cores are divided among them.
+        Processes. The machine's cores are divided among them before NumPy or a backend is imported there:
+        TF_NUM_INTRAOP_THREADS, OMP_NUM_THREADS (PyTorch's) and their like, see `_thread_settings`. With one job
+        nothing is set, and all cores work for it.
+    scheduler : str, optional
+        Address of a Dask scheduler, "tcp://host:port", whose workers perform the runs instead; see `repro.cluster`.
 
     Raises
     ------
     SweepError
-        After all others are done, when some failed.
+        After all others are done, when some failed; at once, when there is no such scheduler.
     """
-    open_runs = runs.missing(wanted, results)
+    open_runs = {run.name: run for run in runs.missing(wanted, results)}
     failures = []
     with tqdm(total=len(open_runs), desc="runs", unit="run", disable=not open_runs or None) as bar:
-        for name, failure in _perform_all(open_runs, results, jobs):
-            if failure:
-                failures.append(f"{name}: {failure}")
+        for ended in _perform_all(list(open_runs.values()), results, jobs, scheduler):
+            _write_down(open_runs[ended.name], results, ended)
+            if ended.error:
+                failures.append(f"{ended.name}: {ended.error}")
                 bar.write(f"failed: {failures[-1]}")
             bar.update()
     if failures:
@@ -62,6 +95,43 @@ def perform(run, results):
     runs.save(run, results, scores, record | {"seconds": seconds, "versions": versions()})
 
 
+def attempt(run, results, performer=perform):
+    """Perform one run, unless it is done by now, and say how it ended; whatever it raises ends only itself.
+
+    Parameters
+    ----------
+    run : repro.runs.Run
+    results : path
+    performer : callable
+        As `perform`.
+
+    Returns
+    -------
+    Ended
+    """
+    start, error = time.perf_counter(), None
+    try:
+        if not runs.is_done(run, results):
+            performer(run, results)
+    except Exception as raised:
+        error = f"{type(raised).__name__}: {raised}"
+    return Ended(run.name, error, round(time.perf_counter() - start, 1))
+
+
+def serve(threads):
+    """Make this process one that performs runs for another, with so many threads; before a backend is imported.
+
+    The screen belongs to the bar of the one that asked.
+
+    Parameters
+    ----------
+    threads : int
+    """
+    os.environ.update(_thread_settings(threads))
+    if sys.stderr.isatty():
+        sys.stderr = _Log(sys.stderr)
+
+
 def versions():
     """Name what a result was computed with."""
     import keras
@@ -72,26 +142,70 @@ def versions():
     return {"python": platform.python_version(), "machine": platform.machine(), "backend": backend} | found
 
 
-def _perform_all(open_runs, results, jobs):
-    """Yield (name, error text or None) as runs end."""
-    if jobs == 1:
-        yield from (_attempt(run, results) for run in open_runs)
+class _Log:
+    """A stream that is no terminal any more: bars are drawn only on one (tqdm's disable=None)."""
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def isatty(self):
+        return False
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+
+def _write_down(run, results, ended):
+    """Keep a failed run's error; forget an earlier one of a run that is done now."""
+    if ended.error:
+        runs.save_failure(run, results, ended.error, ended.seconds)
+    else:
+        runs.path_of(run, results, "failed.json").unlink(missing_ok=True)
+
+
+def _perform_all(open_runs, results, jobs, scheduler):
+    """Yield an Ended as each run ends."""
+    if not open_runs:
         return
-    threads = max(1, joblib.cpu_count() // jobs)
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=threads):
-        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
-        yield from parallel(joblib.delayed(_attempt_in_process)(run, results, threads) for run in open_runs)
+    if scheduler:
+        from repro import cluster
+
+        yield from cluster.perform_all(open_runs, results, scheduler)
+    elif jobs == 1:
+        yield from (attempt(run, results) for run in open_runs)
+    else:
+        yield from _in_processes(open_runs, results, jobs, max(1, joblib.cpu_count() // jobs))
 
 
-def _attempt_in_process(run, results, threads):
-    """Divide the cores before TensorFlow is imported, and leave the screen to the parent's bar."""
-    os.environ.update(TF_NUM_INTRAOP_THREADS=str(threads), TF_NUM_INTEROP_THREADS="1", TQDM_DISABLE="1")
-    return _attempt(run, results)
+def _in_processes(open_runs, results, jobs, threads):
+    """Perform runs in several processes; after one of these is killed, what is left one at a time.
 
-
-def _attempt(run, results):
+    With a process all others end, and nobody knows which run was its own; and memory for one may be there still.
+    """
+    killed = []
+    # joblib.Parallel may wait forever for what it hands to a pool that breaks meanwhile; here all is handed over first.
+    pool = ProcessPoolExecutor(jobs, initializer=serve, initargs=(threads,), env=_thread_settings(threads))
     try:
-        perform(run, results)
-    except Exception as error:
-        return run.name, f"{type(error).__name__}: {error}"
-    return run.name, None
+        futures = {pool.submit(attempt, run, results): run for run in open_runs}
+        for future in as_completed(futures):
+            if isinstance(error := future.exception(), BrokenProcessPool):
+                killed.append(futures[future])
+            else:
+                yield future.result()
+    finally:
+        pool.shutdown(kill_workers=True)
+    if len(open_runs) == 1:
+        yield from (Ended(run.name, f"{type(error).__name__}: {' '.join(str(error).split())}") for run in killed)
+        return
+    for run in killed:
+        yield from _in_processes([run], results, 1, threads)
+
+
+def _thread_settings(threads):
+    """Return what makes a process that starts with it compute with so many threads.
+
+    TF_NUM_INTRAOP_THREADS is TensorFlow's, NPROC is JAX's, OMP_NUM_THREADS is PyTorch's and scikit-learn's, the next
+    two are NumPy's, and LOKY_MAX_CPU_COUNT is for what the rivals and the candidates do with joblib.
+    """
+    names = ("TF_NUM_INTRAOP_THREADS", "NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    return dict.fromkeys((*names, "LOKY_MAX_CPU_COUNT"), str(threads)) | {"TF_NUM_INTEROP_THREADS": "1"}

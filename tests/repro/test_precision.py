@@ -19,7 +19,7 @@ from repro.inference import probabilities
 from repro.profiles import load_profile
 from repro.runs import Data, Run
 
-OTHERS = ("jax", "torch")
+OTHERS = ("jax",)
 SHAPES = ((11, 11, 3, 64), (5, 5, 64, 192), (3, 3, 192, 384), (3, 3, 384, 256), (3, 3, 256, 256))
 
 
