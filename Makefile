@@ -1,6 +1,6 @@
 # Everything sets itself up in .venv; nothing but Python 3.11 to 3.13 and make is needed.
 PYTHON ?= python3
-# What tests need beyond the package. CI adds parity (PyTorch, OpenCV), jax, video and ct; tests skip what is missing.
+# What tests need beyond the package. CI adds parity (PyTorch, OpenCV), jax, video, ct and cluster; tests skip what is missing.
 EXTRAS ?= test
 # Handed to every figure's script: make figures ARGS="--profile paper --jobs 2"
 ARGS ?=
@@ -8,9 +8,9 @@ ARGS ?=
 BIN := .venv/bin
 SCRIPTS := table_1 table_2 fig_polyp_examples fig_polyp_froc table_s1 fig_frame_examples fig_frame_roc table_s3 \
 	fig_carotid_patches fig_carotid_boxplots fig_carotid_stages table_s4 \
-	fig_pe_representation fig_pe_froc table_s2
+	fig_pe_representation fig_pe_froc table_s2 fig_convergence
 
-.PHONY: help setup weights figures bench test lint clean
+.PHONY: help setup weights figures claims report readme times bench test lint clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 18
@@ -29,8 +29,20 @@ setup: .venv/ready  ## the environment, in .venv
 weights: .venv/ready  ## the ImageNet weights, into the user's cache
 	$(BIN)/python -m repro weights
 
-figures: weights  ## every figure and table, into figures/ (ARGS="..." goes to each script)
-	@for script in $(SCRIPTS); do $(BIN)/python experiments/$$script.py $(ARGS) || exit 1; done
+figures: weights  ## every figure and table and the report, into figures/ (ARGS="..." goes to each script)
+	@for script in $(SCRIPTS) report; do $(BIN)/python experiments/$$script.py $(ARGS) || exit 1; done
+
+claims: weights  ## the paper's four claims, three seeds, with a verdict each, into figures/ and the report
+	@for script in claims report; do $(BIN)/python experiments/$$script.py $(ARGS) || exit 1; done
+
+report: .venv/ready  ## figures/index.html again, from what is in figures/
+	$(BIN)/python experiments/report.py
+
+readme: .venv/ready  ## the README's numbers again, from the files that they come from
+	$(BIN)/python experiments/readme.py
+
+times: weights  ## how long make figures takes from nothing, into figures/times.csv
+	$(BIN)/python benchmarks/figures.py $(SCRIPTS)
 
 bench: .venv/ready  ## what is fast, and how much faster than the plain way
 	$(BIN)/python benchmarks/dense_maps.py --full

@@ -33,7 +33,7 @@ def main(arguments=None):
         "by depth of fine-tuning": command.list_runs("embolism", options, data, DEPTHS),
         "by share of the training patients": whole | command.list_runs("embolism", options, data, AMOUNTS, FRACTIONS),
         "by share of the training emboli, as in the paper": whole
-        | command.list_runs("embolism", options, data, AMOUNTS, FRACTIONS, reduce=EMBOLI),
+        | command.list_runs("embolism", options, data, AMOUNTS, FRACTIONS, {"embolism": {"reduce": EMBOLI}}),
     }
     panels = {title: command.make(wanted, options) for title, wanted in panels.items()}
     found = [run for panel in panels.values() for run in panel.values()]

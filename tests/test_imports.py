@@ -14,7 +14,7 @@ FORBIDDEN = {
     "experiments": set(),
 }
 LIGHT = (
-    *("experiments/*.py", "repro/applications/*.py", "repro/handcrafted/*.py", "repro/evaluation/*.py"),
+    *("experiments/**/*.py", "repro/applications/*.py", "repro/handcrafted/*.py", "repro/evaluation/*.py"),
     *("repro/plotting.py", "repro/runs.py", "repro/snakes.py"),
 )
 

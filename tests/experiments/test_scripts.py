@@ -1,6 +1,7 @@
 """The scripts from end to end on the smoke profile, and the command line as a user meets it."""
 
 import csv
+import json
 import re
 import runpy
 import shutil
@@ -14,16 +15,19 @@ import pytest
 from data_prep.cohort import Cohort, Image, Subject, Volume
 from experiments import (
     captions,
+    claims,
     command,
     fig_carotid_boxplots,
     fig_carotid_patches,
     fig_carotid_stages,
+    fig_convergence,
     fig_frame_examples,
     fig_frame_roc,
     fig_pe_froc,
     fig_pe_representation,
     fig_polyp_examples,
     fig_polyp_froc,
+    report,
     table_1,
     table_2,
     table_s1,
@@ -39,17 +43,17 @@ SCRIPTS = (
     *(table_1, table_2),
     *(fig_polyp_examples, fig_polyp_froc, table_s1, fig_frame_examples, fig_frame_roc, table_s3),
     *(fig_carotid_patches, fig_carotid_boxplots, fig_carotid_stages, table_s4),
-    *(fig_pe_representation, fig_pe_froc, table_s2),
+    *(fig_pe_representation, fig_pe_froc, table_s2, fig_convergence),
 )
 STEMS = tuple(script.__name__.rpartition(".")[2] for script in SCRIPTS)
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """Run every script on the smoke profile; return the folder and the options that made it."""
+    """Run every script and the report on the smoke profile; return the folder and the options that made it."""
     folder = tmp_path_factory.mktemp("smoke")
     options = ["--profile", "smoke", "--results", str(folder / "results"), "--figures", str(folder / "figures")]
-    for script in SCRIPTS:
+    for script in (*SCRIPTS, report):
         script.main(options)
     return folder, options
 
@@ -62,9 +66,9 @@ def rows(path):
 
 
 @pytest.mark.parametrize("stem", STEMS)
-def test_a_script_writes_its_three_files_with_the_caveats(drawn, stem):
+def test_a_script_writes_its_four_files_with_the_caveats(drawn, stem):
     figures = drawn[0] / "figures"
-    assert {path.suffix for path in figures.glob(f"{stem}.*")} == {".png", ".pdf", ".csv"}
+    assert {path.suffix for path in figures.glob(f"{stem}.*")} == {".png", ".pdf", ".csv", ".json"}
     notes, numbers = rows(figures / f"{stem}.csv")
     assert numbers
     assert any("phantom" in note for note in notes) or stem in ("table_1", "table_2")
@@ -184,6 +188,36 @@ def test_the_paper_s_table_s4_is_whole():
     assert cells["MA"]["scratch", "FT:conv3-fc8"][0] == ".1369"
 
 
+def test_figure_10_has_every_application_and_start_and_shares_what_other_figures_trained(drawn):
+    _, numbers = rows(drawn[0] / "figures" / "fig_convergence.csv")
+    starts = {("conv1", ""), *(("scratch", init) for init in ("gaussian", "xavier", "msra"))}
+    found = {(row["application"], row["arm"], row["init"]) for row in numbers}
+    assert found == {(name, *start) for name in ("polyp", "embolism", "frame_quality", "carotid") for start in starts}
+    # One of each application's four is new for each start that is not the profile's own.
+    figure_10, figure_2 = (
+        {run["name"] for run in json.loads(path.read_text())["runs"]}
+        for path in (next((drawn[0] / "results" / "lists").glob(f"Figure-{number}_*")) for number in (10, 2))
+    )
+    assert (len(figure_10), len(figure_10 & figure_2)) == (16, 2)
+
+
+def test_the_report_shows_all_that_was_drawn(drawn):
+    page = (drawn[0] / "figures" / "index.html").read_text(encoding="utf-8")
+    assert page.count("<img") == len(STEMS)
+    assert "make claims" in page
+    assert "FOR TESTS ONLY, NO RESULT" in page
+
+
+def test_the_claims_are_judged_in_every_application(drawn, tmp_path):
+    """With one seed, whose runs are done but for the carotid's with less data."""
+    claims.main([*drawn[1], "--figures", str(tmp_path), "--seeds", "0"])
+    found = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))
+    assert [verdict["claim"] for verdict in found["verdicts"]] == ["C1"] * 4 + ["C2"] * 4 + ["C3"] * 5 + ["C4"] * 4
+    assert set(found["applications"]) == {"polyp", "embolism", "frame_quality", "carotid"}
+    assert all("one seed" in verdict["note"] for verdict in found["verdicts"] if verdict["effect"] is not None)
+    assert found["runs"] == 14 + 14 + 16 + 14
+
+
 def test_drawing_again_trains_nothing_and_gives_the_same_files(drawn):
     folder, options = drawn
     before = {path: path.read_bytes() for path in (folder / "figures").iterdir()}
@@ -265,7 +299,7 @@ def test_scripts_of_the_readme_run(line, drawn, tmp_path):
     if "--weights" in arguments:
         pytest.skip("needs a file of weights that pip cannot bring")
     script.main([*arguments, *drawn[1], "--figures", str(tmp_path)])
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 @pytest.mark.parametrize("line", [line for line in COMMANDS if "repro detect" in line])

@@ -1,0 +1,81 @@
+"""Where the benchmarks write what they measured: benchmarks/measured.csv, which the README's table is made from."""
+
+import csv
+import os
+import platform
+import sys
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+from repro.files import replacing
+
+FILE = Path(__file__).with_name("measured.csv")
+NEEDED = ("what", "after", "unit")
+MEASURED = ("what", "against", "before", "after", "unit", "ratio", "note")
+COLUMNS = ("script", *MEASURED, "machine", "backend", "date")
+
+
+def record(script, rows, path=FILE):
+    """Write a script's rows in the place of those that it measured before on this machine; print where.
+
+    Parameters
+    ----------
+    script : str
+        The caller's `__file__`.
+    rows : list of dict
+        `what` was timed, `against` what, the numbers `before` and `after` in `unit` ("s", "frames a second"), `ratio`
+        (how many times faster), and a `note` on what else a reader must know. What has no rival leaves out `against`,
+        `before` and `ratio`.
+    path : pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        A row lacks a key, or has one that is unknown.
+    """
+    name, seen = Path(script).stem, {"machine": machine(), "backend": backend(), "date": date.today().isoformat()}
+    new = [{"script": name} | _text(row) | seen for row in rows]
+    kept = [row for row in read(path) if (row["script"], row["machine"]) != (name, seen["machine"])]
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(sorted(kept + new, key=lambda row: (row["machine"], row["script"])))
+    print(path)
+
+
+def read(path=FILE):
+    """Return the rows that are written, as dicts of text; none when there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def machine():
+    """Name what this runs on: its cores, as many as may be used, and its processor."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores, {_processor()}"
+
+
+def backend():
+    """Name Keras' backend with its version; empty where Keras took no part."""
+    keras = sys.modules.get("keras")
+    return f"{keras.backend.backend()} {version(keras.backend.backend())}" if keras else ""
+
+
+def _processor():
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text(encoding="utf-8").splitlines() if known.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _text(row):
+    """Round the numbers of a row to four digits: more is noise."""
+    if set(row) - set(MEASURED) or set(NEEDED) - set(row):
+        raise ValueError(
+            f"A measured row has the keys {', '.join(NEEDED)} and may have the others of {', '.join(MEASURED)}. "
+            f"Received: {', '.join(row)}."
+        )
+    return {key: value if isinstance(value, str) else f"{value:.4g}" for key, value in row.items()}

@@ -1,0 +1,66 @@
+"""What benchmarks measured: a script's rows take the place of its own, on its machine, and no others'."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+FILE = Path(__file__).resolve().parents[2] / "benchmarks" / "measured.py"
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Load the module as a script beside it does; benchmarks are no package."""
+    spec = importlib.util.spec_from_file_location("measured", FILE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "machine", lambda: "5 cores, ours")
+    return module
+
+
+def timed(what, after=1.5):
+    return {"what": what, "after": after, "unit": "s"}
+
+
+def test_a_script_that_runs_again_replaces_its_rows_and_no_others(measured, monkeypatch, tmp_path):
+    path = tmp_path / "measured.csv"
+    measured.record("benchmarks/maps.py", [timed("a"), timed("b")], path)
+    measured.record("benchmarks/views.py", [timed("c")], path)
+    monkeypatch.setattr(measured, "machine", lambda: "7 cores, another")
+    measured.record("benchmarks/maps.py", [timed("a", 0.25)], path)
+    monkeypatch.setattr(measured, "machine", lambda: "5 cores, ours")
+    measured.record("/elsewhere/benchmarks/maps.py", [timed("b", 2.5), timed("d")], path)
+    found = [(row["machine"][0], row["script"], row["what"], row["after"]) for row in measured.read(path)]
+    expected = [("5", "maps", "b", "2.5"), ("5", "maps", "d", "1.5"), ("5", "views", "c", "1.5")]
+    assert found == [*expected, ("7", "maps", "a", "0.25")]
+
+
+def test_numbers_keep_four_digits_and_texts_stay(measured, tmp_path):
+    row = {"what": "a, b", "against": "c", "before": 123.456, "after": 1 / 3, "unit": "s", "ratio": 370.37, "note": "d"}
+    measured.record("maps.py", [row], tmp_path / "measured.csv")
+    (found,) = measured.read(tmp_path / "measured.csv")
+    assert [found[key] for key in ("what", "before", "after", "ratio", "note")] == [
+        "a, b",
+        "123.5",
+        "0.3333",
+        "370.4",
+        "d",
+    ]
+
+
+def test_a_row_without_a_unit_or_with_an_unknown_key_is_refused(measured, tmp_path):
+    for known in ({"what": "a", "after": 1.0}, timed("a") | {"seconds": 1.0}):
+        with pytest.raises(ValueError, match=rf"keys what, after, unit .* Received: {', '.join(known)}\."):
+            measured.record("maps.py", [known], tmp_path / "measured.csv")
+    assert not (tmp_path / "measured.csv").exists()
+
+
+def test_the_backend_is_named_only_where_keras_took_part(measured, monkeypatch):
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    assert measured.backend() == ""
+    keras = pytest.importorskip("keras")
+    monkeypatch.setitem(sys.modules, "keras", keras)
+    name, _, version = measured.backend().partition(" ")
+    assert name == keras.backend.backend()
+    assert version[0].isdigit()
