@@ -6,7 +6,7 @@ Ours (quick profile, phantoms, seed 0): so for three. Within .02 of the best AUC
 any time, fine-tuning is after 22 of 270 mini-batches (polyps), 46 of 300 (embolism) and 5 of 90 (frames), and rises
 on. Not so for the carotid, where all starts end at .99, and where those from scratch are the sooner: .90 to .95 after
 10 mini-batches, the fine-tuned .59. On polyps no start takes a network from scratch far from its first AUC.
-Time: the eight networks that no other figure has took 5 minutes on 2 cores that others used too.
+Time: 2 and a half minutes on 2 cores, for the eight networks that no other figure has.
 
     python experiments/fig_convergence.py
 """

@@ -88,7 +88,8 @@ def rows_of(root, stem):
     path = root / "figures" / f"{stem}.csv"
     rows = read_rows(path)
     if not rows:
-        raise FileNotFoundError(f"{path} is not there, or has no rows. The script of its name makes it.")
+        made_by = "times" if stem == "times" else "figures"
+        raise FileNotFoundError(f"{path} is not there, or has no rows. Make it: make {made_by}")
     return rows
 
 
