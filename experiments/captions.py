@@ -39,9 +39,14 @@ def caption(found, options, *more):
         f"Trained on {train}, tested on {test}. Seeds: {seeds}. Backend: {', '.join(backends)}.",
         *few_subjects(records[0]["counts"]["test"]["subjects"]),
         *filter(None, more),
-        *dict.fromkeys(caveat for record in records for caveat in record["caveats"]),
+        *caveats(records),
     ]
     return "\n".join(lines)
+
+
+def caveats(records):
+    """List the caveats of some runs' records, each once."""
+    return list(dict.fromkeys(caveat for record in records for caveat in record["caveats"]))
 
 
 def _ledger(counts):

@@ -67,7 +67,7 @@ def about(evidence, found):
         "margin": outcome.margin,
         "caveats": [
             *captions.few_subjects(evidence.num_subjects),
-            *dict.fromkeys(caveat for record in records for caveat in record["caveats"]),
+            *captions.caveats(records),
         ],
         "arms": [arm_row(evidence, *cell) for cell in evidence.values],
         "validation": {arm: scores.tolist() for arm, scores in evidence.validation.items()},

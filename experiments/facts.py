@@ -2,6 +2,8 @@
 
 import re
 
+from experiments import captions
+
 
 def facts(name, title, options, data, notes):
     """Gather what a figure stands on.
@@ -35,7 +37,7 @@ def facts(name, title, options, data, notes):
         "profile": options.profile.name,
         "seeds": options.seeds,
         "notes": notes.splitlines(),
-        "caveats": list(dict.fromkeys(caveat for record in records for caveat in record["caveats"])),
+        "caveats": captions.caveats(records),
         "counts": next((record["counts"] for record in whole), {}),
         "patches": next((record["patches"] for record in whole if "patches" in record), {}),
         "runs": len(records),

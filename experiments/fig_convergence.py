@@ -14,7 +14,7 @@ Time: 2 and a half minutes on 2 cores, for the eight networks that no other figu
 from experiments import captions, command, sources
 from repro import plotting
 from repro.finetune import label
-from repro.runs import Data
+from repro.runs import Data, kept_epoch
 
 PANELS = {
     "polyp": ("Polyps", sources.colonoscopy),
@@ -104,7 +104,7 @@ def way(record):
 
 def kept(record):
     """Return the mini-batches after which the weights were those that the network has."""
-    return record["history"]["epochs"][record["history"]["best_epoch"] - 1]["batches"]
+    return kept_epoch(record["history"])["batches"]
 
 
 def reach(points, level):
@@ -124,7 +124,7 @@ def notes(records, options):
         f"Below: first mini-batches looked at that bring a network to within {NEAR:g} of the best AUC that any network "
         "from scratch has; in brackets its own best AUC.",
         *(application_words(application, found, options) for application, found in records.items()),
-        *dict.fromkeys(caveat for record in every for caveat in record["caveats"]),
+        *captions.caveats(every),
     ]
     return "\n".join(lines)
 

@@ -147,8 +147,7 @@ def _connected(address):
 
 def _submit(client, run, results):
     """Hand a run to the scheduler, with paths that mean the same in a worker."""
-    folder = run.data.folder and str(Path(run.data.folder).absolute())
-    run = replace(run, data=replace(run.data, folder=folder))
+    run = replace(run, data=replace(run.data, folder=run.data.place))
     return client.submit(perform_here, run, run.name, str(Path(results).absolute()), key=run.name, pure=False)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from repro.alexnet import build_alexnet
 from repro.finetune import label, layer_rates, trainable_until
 from repro.inference import candidate_scores
-from repro.runs import path_of, write_atomically
+from repro.runs import kept_epoch, path_of, write_atomically
 from repro.schema import Plan
 from repro.training import train
 from repro.weights import SOURCES, fitting_layers, load_imagenet
@@ -184,7 +184,7 @@ def _compare(history, before):
     steps = [[{**epoch, "seconds": 0} for epoch in of["epochs"]] for of in (history, before)]
     if steps[0] == steps[1]:
         return []
-    aucs = [of["epochs"][of["best_epoch"] - 1]["auc"] for of in (history, before)]
+    aucs = [kept_epoch(of)["auc"] for of in (history, before)]
     return [
         f"The network was trained again and is not that of the run to the bit: validation AUC {aucs[0]:.4f}, that of "
         f"the run {aucs[1]:.4f}. Another machine, backend or number of threads does that."

@@ -166,9 +166,7 @@ def _clock(seconds):
 
 
 def _entry(run):
-    # Absolute, as in a run's record: the folder is looked for from elsewhere.
-    folder = str(Path(run.data.folder).absolute()) if run.data.folder else ""
-    return {"name": run.name, "definition": run.definition, "folder": folder}
+    return {"name": run.name, "definition": run.definition, "folder": run.data.place}
 
 
 def _read_list(path):

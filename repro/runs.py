@@ -44,6 +44,11 @@ class Data:
     folder: str
     fingerprint: str
 
+    @property
+    def place(self):
+        """The folder, absolute, for who looks for it from elsewhere; empty where it is not known."""
+        return str(Path(self.folder).absolute()) if self.folder else ""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -146,10 +151,25 @@ def save(run, results, scores, record):
     arrays = {field.name: np.asarray(getattr(scores, field.name)) for field in fields(scores)}
     write_atomically(path_of(run, results, "npz"), lambda file: np.savez(file, **arrays))
     # Not in the definition, but a run is reopened by it.
-    folder = str(Path(run.data.folder).absolute()) if run.data.folder else ""
-    said = {"definition": run.definition, "folder": folder, "kind": type(scores).__name__}
+    said = {"definition": run.definition, "folder": run.data.place, "kind": type(scores).__name__}
     text = json.dumps(said | record, indent=1)
     write_atomically(path_of(run, results, "json"), lambda file: file.write(text.encode()))
+
+
+def kept_epoch(history):
+    """Return the epoch whose weights a network was left with.
+
+    Parameters
+    ----------
+    history : dict
+        A `repro.training.History` as plain values, as a run's record has it.
+
+    Returns
+    -------
+    dict
+        An entry of its `epochs`.
+    """
+    return history["epochs"][history["best_epoch"] - 1]
 
 
 def save_failure(run, results, error, seconds):

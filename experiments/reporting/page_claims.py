@@ -5,6 +5,7 @@ import re
 
 from repro.finetune import label
 
+MICROMETRES = "µm"  # written whole; other outcomes are shares
 APPLICATIONS = {
     "polyp": "Polyps",
     "embolism": "Pulmonary embolism",
@@ -137,12 +138,12 @@ def interval(value, low, high, unit="", signed=False):
     text = number(value, unit, signed)
     if _known(low) and _known(high):
         text += f" ({number(low, unit, signed)} to {number(high, unit, signed)})"
-    return f"{text} µm" if _micrometres(unit) else text
+    return f"{text} µm" if unit == MICROMETRES else text
 
 
 def number(value, unit="", signed=False):
     """Write a number as the paper does: ".55", "−.02", whole micrometres."""
-    text = f"{value:{'+' if signed else ''}.{0 if _micrometres(unit) else 2}f}"
+    text = f"{value:{'+' if signed else ''}.{0 if unit == MICROMETRES else 2}f}"
     if not re.search("[1-9]", text):
         text = text.lstrip("+-")
     return typeset(re.sub(r"(?<!\d)0\.", ".", text))
@@ -151,10 +152,6 @@ def number(value, unit="", signed=False):
 def typeset(text):
     """Write a true minus sign before numbers, and keep the per cent sign with its number."""
     return re.sub(r"(?<!\w)-(?=[.\d])", "−", text).replace(" %", "\N{NO-BREAK SPACE}%")
-
-
-def _micrometres(unit):
-    return unit in ("um", "µm")
 
 
 def _known(value):

@@ -6,13 +6,14 @@ from experiments.reporting.page_claims import ALL, APPLICATIONS, CLAIMS, interva
 from experiments.reporting.page_facts import CLAIMS as CLAIMS_FILE
 from experiments.reporting.page_facts import LEDGERS, duration, read_json
 from experiments.reporting.readme_tables import caveats, files, ledger, notes_of, point, rows_of, table
+from repro.evaluation.outcomes import FP_PER_FRAME, FP_PER_VOLUME
 from repro.finetune import label
 
 PAIRS = {"polyp": "table_s1", "embolism": "table_s2", "frame_quality": "table_s3", "carotid": "table_s4"}
 COLUMNS = APPLICATIONS | {"all": ALL}
 SMALLEST_P = 0.05
 # Where a figure has the outcome of an application: column and value.
-POINTS = {"polyp": ("fp_per_frame", 0.1), "embolism": ("fp_per_volume", 2.0)}
+POINTS = {"polyp": ("fp_per_frame", FP_PER_FRAME), "embolism": ("fp_per_volume", FP_PER_VOLUME)}
 
 
 def verdicts(root):

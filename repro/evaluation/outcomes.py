@@ -23,6 +23,7 @@ from repro.evaluation.delong import auc_statistic
 from repro.evaluation.intervals import percentiles
 from repro.evaluation.resampling import froc_statistic, resample
 from repro.finetune import ARMS
+from repro.runs import kept_epoch
 
 
 @dataclass(frozen=True)
@@ -147,8 +148,7 @@ def gather(application, found, resamples=2000, seed=0):
 
 def validation_score(record):
     """Return the validation AUC of the epoch whose weights a run kept; `record` as `repro.runs.load` gives it."""
-    history = record["history"]
-    return history["epochs"][history["best_epoch"] - 1]["auc"]
+    return kept_epoch(record["history"])["auc"]
 
 
 def _columns(application, found, cell, seeds, draws):
@@ -201,9 +201,14 @@ def _minus_mean(sums, counts, weights):
     return -(weights @ sums) / np.where(number > 0, number, np.nan)
 
 
+FP_PER_FRAME, FP_PER_VOLUME = 0.1, 2.0
+"""Operating points of polyps and of emboli."""
+
 OUTCOMES = {
-    "polyp": Outcome("sensitivity at .1 false positives a frame", "", 0.05, 2, 1, partial(_sensitivity, 0.1)),
-    "embolism": Outcome("sensitivity at 2 false positives a volume", "", 0.05, 2, 1, partial(_sensitivity, 2.0)),
+    "polyp": Outcome("sensitivity at .1 false positives a frame", "", 0.05, 2, 1, partial(_sensitivity, FP_PER_FRAME)),
+    "embolism": Outcome(
+        "sensitivity at 2 false positives a volume", "", 0.05, 2, 1, partial(_sensitivity, FP_PER_VOLUME)
+    ),
     "frame_quality": Outcome("area under the ROC curve", "", 0.02, 3, 1, _area),
     "carotid": Outcome("mean of LI and MA error", "µm", 5.0, 1, -1, _closeness),
 }
