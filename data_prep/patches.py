@@ -12,8 +12,11 @@ from PIL import Image as Pillow
 
 from data_prep.cohort import Image
 
-TRANSLATIONS = ((0, 0), (0, -1), (0, 1), (-1, 0), (1, 0))
-"""None, left, right, up, down: (row, column) steps, in units of `shift` times the scaled box."""
+TRANSLATIONS = ((0, 0), (0, -1), (0, 1), (-1, 0), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
+"""None, left, right, up, down, the diagonals: (row, column) steps, in units of `shift` times the scaled box."""
+
+TURNS = {1: Pillow.Transpose.FLIP_LEFT_RIGHT, 4: Pillow.Transpose.TRANSPOSE, 5: Pillow.Transpose.ROTATE_270}
+"""How Pillow makes an orientation whose rows stand in the order of the upright one's, or of the transposed one's."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +31,20 @@ class ViewGrid:
         Translation as a share of the scaled box; 0 takes the untranslated view alone.
     orientations : int
         How many of the eight mirrored and turned versions: 1 is the upright one, 2 adds its mirror image,
-        4 adds both half a turn further, 8 adds the transposed ones.
+        4 adds both upside down, 8 adds the transposed ones.
+    places : int
+        Translations, where `shift` is not 0: 5 are none and the four directions, 9 are also the diagonals. The paper's
+        "horizontally and vertically" may mean either.
     """
 
     scales: tuple[float, ...] = (1.0, 1.2, 1.5)
     shift: float = 0.1
     orientations: int = 8
+    places: int = 5
 
     def __post_init__(self):
+        if self.places not in (5, 9):
+            raise ValueError(f"places must be 5 or 9; for one translation set shift=0. Received: {self.places}.")
         if self.orientations not in (1, 2, 4, 8):
             raise ValueError(f"orientations must be 1, 2, 4 or 8. Received: {self.orientations}.")
         if not self.scales or min(self.scales) <= 0 or self.shift < 0:
@@ -46,7 +55,7 @@ class ViewGrid:
     @property
     def translations(self):
         """(row, column) steps of this grid."""
-        return TRANSLATIONS if self.shift > 0 else TRANSLATIONS[:1]
+        return TRANSLATIONS[: self.places if self.shift > 0 else 1]
 
     def __len__(self):
         return len(self.scales) * len(self.translations) * self.orientations
@@ -190,17 +199,14 @@ def _cut_into(patches, slots, pixels, boxes, view, grid):
     scale, translation, orientation = grid.locate(view)
     squares = _squares(boxes, np.asarray(grid.scales)[scale], grid.shift * np.asarray(grid.translations)[translation])
     squares, which = np.unique(squares, axis=0, return_inverse=True)
-    margin = _margin(squares, pixels.shape)
-    if margin:
-        pixels = np.pad(pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
-    padded = Pillow.fromarray(pixels)
-    order = np.argsort(which.ravel(), kind="stable")
-    upright, shown = None, -1
-    for slot in order:
-        if which.ravel()[slot] != shown:
-            shown = which.ravel()[slot]
-            upright = _resize(padded, squares[shown] + [margin, margin, 0], patches.shape[1])
-        patches[slots[slot]] = _orient(upright, orientation[slot])
+    by_square = np.split(np.argsort(which.ravel(), kind="stable"), np.cumsum(np.bincount(which.ravel()))[:-1])
+    for square, same in zip(squares, by_square, strict=True):
+        upright, turned = _resize(pixels, square, patches.shape[1]), {}
+        for slot in same:
+            turn, upside_down = orientation[slot] & 5, orientation[slot] & 2
+            if turn not in turned:
+                turned[turn] = np.asarray(upright.transpose(TURNS[turn]) if turn else upright)
+            patches[slots[slot]] = turned[turn][::-1] if upside_down else turned[turn]
 
 
 def _squares(boxes, scale, shift):
@@ -210,23 +216,22 @@ def _squares(boxes, scale, shift):
     return np.column_stack([centre - side[:, None] / 2, side])
 
 
-def _margin(squares, shape):
-    """Pixels by which the squares leave the image at most."""
-    before = -squares[:, :2].min()
-    after = (squares[:, :2] + squares[:, 2:] - shape[:2]).max()
-    return int(np.ceil(max(0, before, after)))
+def _resize(pixels, square, size):
+    """Resize a square of an image to a Pillow image.
+
+    Only the window that the filter reads is handed over, and the square's place counts from that window: Pillow keeps
+    it in 32 bits, and a patch must not depend on what else is cut with it.
+    """
+    (corner, side), read = (square[:2], square[2]), int(np.ceil(max(1.0, square[2] / size))) + 1
+    first, last = np.floor(corner).astype(int) - read, np.ceil(corner + side).astype(int) + read
+    top, left = corner - first
+    window = Pillow.fromarray(_window(pixels, first, last))
+    return window.resize((size, size), Pillow.Resampling.BILINEAR, box=(left, top, left + side, top + side))
 
 
-def _resize(picture, square, size):
-    top, left, side = square
-    # Rounding may push the far corner a hair over the edge, which Pillow refuses.
-    bottom, right = min(top + side, picture.height), min(left + side, picture.width)
-    return np.asarray(picture.resize((size, size), Pillow.Resampling.BILINEAR, box=(left, top, right, bottom)))
-
-
-def _orient(patch, orientation):
-    if orientation >= 4:
-        patch = patch.transpose(1, 0, 2)
-    if orientation % 4 >= 2:
-        patch = patch[::-1]
-    return patch[:, ::-1] if orientation % 2 else patch
+def _window(pixels, first, last):
+    """Cut out rows and columns from `first` to before `last`; outside, the nearest pixel of the edge is repeated."""
+    if (first >= 0).all() and (last <= pixels.shape[:2]).all():
+        return pixels[first[0] : last[0], first[1] : last[1]]
+    rows, columns = (np.arange(*ends) for ends in zip(first, last, strict=True))
+    return pixels.take(rows, axis=0, mode="clip").take(columns, axis=1, mode="clip")

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 PRECISIONS = ("float32", "mixed_bfloat16")
 """What a network may compute in; see `Plan`."""
 
+PREFIXES = ("float32", "float16")
+"""What the activations of frozen layers may be kept in; see `Plan`."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -37,6 +40,9 @@ class Plan:
     precision : str
         Keras' name of what is computed in: "float32", or "mixed_bfloat16", where weights and their updates stay in
         float32 and bfloat16 has its range, so that the loss needs no scaling.
+    prefix : str
+        What frozen layers' activations are kept in (`repro.prefix`): "float32", which changes nothing, or "float16",
+        which takes half the room and moves results.
     """
 
     batch_size: int
@@ -47,10 +53,12 @@ class Plan:
     init: str = "gaussian"
     checks_per_decade: int = 0
     precision: str = "float32"
+    prefix: str = "float32"
 
     def __post_init__(self):
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"training.precision must be one of {PRECISIONS}. Received: {self.precision!r}.")
+        for key, known in (("precision", PRECISIONS), ("prefix", PREFIXES)):
+            if getattr(self, key) not in known:
+                raise ValueError(f"training.{key} must be one of {known}. Received: {getattr(self, key)!r}.")
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,8 @@ class Polyp:
         Most patches, half of each class.
     test_scales, test_shift, test_orientations
         The views of a test candidate that are averaged (`data_prep.patches.ViewGrid`); training draws from all.
+    train_places : int
+        Translations among the views that training draws from: 5, or 9 with the diagonals.
     frames_in_memory : int
         Decoded frames that are kept.
     """
@@ -87,6 +97,7 @@ class Polyp:
     test_scales: tuple[float, ...]
     test_shift: float
     test_orientations: int
+    train_places: int = 5
     split_seed: int = 0
     validation_share: float = 0.2
     frames_in_memory: int = 1000

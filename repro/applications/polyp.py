@@ -167,7 +167,7 @@ class Patches:
         return self._table(chosen[candidate], view, grid), candidate
 
     def _balanced(self, names, most):
-        grid, chosen = ViewGrid(), self.task.of(names)
+        grid, chosen = ViewGrid(places=self.settings["train_places"]), self.task.of(names)
         candidate, view = draw_views(self.task.lesion[chosen] >= 0, len(grid), most, self.run.seed)
         return self._table(chosen[candidate], view, grid)
 

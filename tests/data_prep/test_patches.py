@@ -57,7 +57,11 @@ def test_eight_orientations_differ_and_are_the_square_s_symmetries():
     turned = [np.rot90(side, k) for side in (upright, upright[:, ::-1]) for k in range(4)]
     assert {patch.tobytes() for patch in patches} == {patch.tobytes() for patch in turned}
     assert len({patch.tobytes() for patch in patches}) == 8
-    np.testing.assert_array_equal(patches[1], upright[:, ::-1])
+    mirrored, upside_down, half_a_turn = upright[:, ::-1], upright[::-1], upright[::-1, ::-1]
+    expected = [upright, mirrored, upside_down, half_a_turn]
+    transposed = upright.transpose(1, 0, 2)
+    expected += [transposed, transposed[:, ::-1], transposed[::-1], transposed[::-1, ::-1]]
+    np.testing.assert_array_equal(patches, expected)
 
 
 def test_beyond_the_edge_the_nearest_pixel_is_repeated():
@@ -80,6 +84,29 @@ def test_many_boxes_are_the_boxes_one_by_one():
     together = views(gradient(), boxes, size=24)
     apart = [views(gradient(), box, size=24) for box in boxes]
     np.testing.assert_array_equal(together, np.concatenate(apart))
+
+
+def test_nine_places_are_the_five_and_the_diagonals():
+    """Box of 40, scale 1.5: 6 pixels up and left of (69.5, 99.5), and so on; all inside the image."""
+    frames, grid = [gradient()], ViewGrid((1.5,), 0.1, 1, places=9)
+    boxes, none = np.tile(np.array([50, 80, 40, 40], np.float32), (9, 1)), np.zeros(9, int)
+    found = PatchTable(frames, none, boxes, np.arange(9), none, grid, 60).cut(np.arange(9))
+    np.testing.assert_array_equal(found[:5], views(gradient(), boxes[0], (1.5,), 0.1, 1, 60))
+    diagonals = [(63.5, 93.5), (63.5, 105.5), (75.5, 93.5), (75.5, 105.5)]
+    np.testing.assert_allclose([centre(patch) for patch in found[5:]], diagonals, atol=0.6)
+    with pytest.raises(ValueError, match=r"5 or 9.*Received: 8"):
+        ViewGrid(places=8)
+
+
+def test_a_patch_does_not_depend_on_what_is_cut_with_it():
+    """Boxes of thirds of pixels, far from the corner, where 32 bits leave five decimals; one that leaves the image."""
+    image = np.random.default_rng(1).integers(0, 256, (900, 1300, 3), dtype=np.uint8)
+    boxes = np.array([[600 + k / 3, 1000 + k / 7, 81.3, 90.1] for k in range(20)] + [[-400, 1250, 500, 300]])
+    together = views(image, boxes, scales=(1.0, 1.2), orientations=1, size=67)
+    apart = [views(image, box, scales=(1.0, 1.2), orientations=1, size=67) for box in boxes]
+    np.testing.assert_array_equal(together, np.concatenate(apart))
+    beyond = views(image, (-500, -500, 99, 99), (1.0,), 0, 1, 67)[0]
+    np.testing.assert_array_equal(beyond, np.broadcast_to(image[0, 0], (67, 67, 3)))
 
 
 @pytest.mark.parametrize("box", [(1, 2, 0, 4), (1, 2, 3), (1, np.nan, 3, 3)])

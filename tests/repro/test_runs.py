@@ -154,9 +154,9 @@ def test_a_relative_folder_is_found_from_everywhere(tmp_path, monkeypatch):
 
 def test_a_record_that_is_none_or_of_another_version_is_named(tmp_path, monkeypatch):
     runs.save(example(), tmp_path, detections(), {})
-    name = example().name
-    monkeypatch.setattr(runs, "RESULTS_VERSION", 7)
-    with pytest.raises(ValueError, match=r"another version of the code \(results 1, now 7\)"):
+    name, version = example().name, runs.RESULTS_VERSION
+    monkeypatch.setattr(runs, "RESULTS_VERSION", version + 1)
+    with pytest.raises(ValueError, match=rf"another version of the code \(results {version}, now {version + 1}\)"):
         runs.reopen(name, tmp_path)
     (tmp_path / "runs" / f"{name}.json").write_text('{"definition": {}}')
     with pytest.raises(ValueError, match=r"json: expected the record of a run. Received: KeyError"):
