@@ -10,6 +10,7 @@ import numpy as np
 from repro.alexnet import build_alexnet
 from repro.finetune import label, layer_rates, trainable_until
 from repro.inference import candidate_scores
+from repro.prefix import Split, sharing
 from repro.runs import kept_epoch, path_of, write_atomically
 from repro.schema import Plan
 from repro.training import train
@@ -53,8 +54,10 @@ def train_arm(run, model, patches, validation):
     dict
         The `repro.training.History`, as plain values.
     """
-    plan = Plan(**run.settings["training"])
-    return asdict(train(model, patches, validation, layer_rates(run.arm), plan, run.seed))
+    plan, names = Plan(**run.settings["training"]), {layer.name for layer in model.layers}
+    # Of a network above its cut, the frozen layers are not there.
+    rates = {layer: rate for layer, rate in layer_rates(run.arm).items() if rate or layer in names}
+    return asdict(train(model, patches, validation, rates, plan, run.seed))
 
 
 def classify(run, patches, record):
@@ -73,9 +76,14 @@ def classify(run, patches, record):
     -------
     ndarray of shape (number of candidates,), float64
     """
-    model, made = fit(run, patches)
+    training, validation = patches.training()
     table, candidate = patches.testing()
-    scores = candidate_scores(model, table, candidate, description="testing")
+    model, caveats = prepare_network(run, num_classes=2)
+    split = Split(run, model)
+    learner, training, validation = split.of(training=training, validation=validation)
+    tester, table = split.of(testing=table)
+    made = _learn(run, learner, training, validation, [*caveats, *patches.caveats])
+    scores = candidate_scores(tester, table, candidate, description="testing")
     made["patches"]["testing"] = len(table)
     record |= made | {"caveats": [*record["caveats"], *made["caveats"]]}
     return scores
@@ -98,9 +106,14 @@ def fit(run, patches):
     """
     training, validation = patches.training()
     model, caveats = prepare_network(run, num_classes=2)
-    history = train_arm(run, model, training, validation)
+    learner, training, validation = Split(run, model).of(training=training, validation=validation)
+    return model, _learn(run, learner, training, validation, [*caveats, *patches.caveats])
+
+
+def _learn(run, learner, training, validation, caveats):
+    history = train_arm(run, learner, training, validation)
     numbers = {"training": len(training), "validation": len(validation)}
-    return model, {"caveats": [*caveats, *patches.caveats], "patches": numbers, "history": history}
+    return {"caveats": caveats, "patches": numbers, "history": history}
 
 
 def trained(run, results, history, make_patches):
@@ -129,7 +142,8 @@ def trained(run, results, history, make_patches):
     if path.is_file():
         model = _build(run, num_classes=2)
         return model, _fill(model, path)
-    model, made = fit(run, make_patches())
+    with sharing([run], results):
+        model, made = fit(run, make_patches())
     caveats = _compare(made["history"], history)
     values = {name: weight.numpy() for name, weight in _weights(model).items()}
     write_atomically(path, lambda file: np.savez(file, **{CAVEATS: np.array(caveats, str)}, **values))

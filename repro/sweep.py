@@ -14,7 +14,7 @@ import joblib
 from joblib.externals.loky import ProcessPoolExecutor
 from tqdm import tqdm
 
-from repro import runs
+from repro import prefix, runs
 
 
 class SweepError(RuntimeError):
@@ -55,9 +55,10 @@ def execute(wanted, results, jobs=1, scheduler=None):
     wanted : sequence of repro.runs.Run
     results : path
     jobs : int
-        Processes. The machine's cores are divided among them before NumPy or a backend is imported there:
-        TF_NUM_INTRAOP_THREADS, OMP_NUM_THREADS (PyTorch's) and their like, see `_thread_settings`. With one job
-        nothing is set, and all cores work for it.
+        Processes, as far as there is work for so many. The machine's cores are divided among them before NumPy or a
+        backend is imported there: TF_NUM_INTRAOP_THREADS, OMP_NUM_THREADS (PyTorch's) and their like, see
+        `_thread_settings`. With one job nothing is set, and all cores work for it. Runs that share a frozen prefix go
+        to one process, see `repro.prefix.batches`.
     scheduler : str, optional
         Address of a Dask scheduler, "tcp://host:port", whose workers perform the runs instead; see `repro.cluster`.
 
@@ -90,7 +91,8 @@ def perform(run, results):
     """
     application = importlib.import_module(f"repro.applications.{run.application}")
     start = time.perf_counter()
-    scores, record = application.perform(run, results)
+    with prefix.sharing([run], results):
+        scores, record = application.perform(run, results)
     seconds = round(time.perf_counter() - start, 1)
     runs.save(run, results, scores, record | {"seconds": seconds, "versions": versions()})
 
@@ -172,13 +174,27 @@ def _perform_all(open_runs, results, jobs, scheduler):
 
         yield from cluster.perform_all(open_runs, results, scheduler)
     elif jobs == 1:
-        yield from (attempt(run, results) for run in open_runs)
+        yield from _attempt_each(open_runs, results, attempt)
     else:
-        yield from _in_processes(open_runs, results, jobs, max(1, joblib.cpu_count() // jobs))
+        batches = prefix.batches(open_runs)
+        jobs = min(jobs, len(batches))
+        threads = max(1, joblib.cpu_count() // jobs)
+        tqdm.write(f"{jobs} runs at a time, {threads} {'thread' if threads == 1 else 'threads'} each", sys.stderr)
+        yield from _in_processes(batches, results, jobs, threads)
 
 
-def _in_processes(open_runs, results, jobs, threads):
-    """Perform runs in several processes; after one of these is killed, what is left one at a time.
+def _attempt_each(open_runs, results, performer):
+    """Attempt runs one after the other, those together that share a prefix; yield an Ended as each run ends."""
+    with prefix.sharing(open_runs, results):
+        yield from (performer(run, results) for run in prefix.arrange(open_runs))
+
+
+def _attempt_all(open_runs, results, performer):
+    return list(_attempt_each(open_runs, results, performer))
+
+
+def _in_processes(batches, results, jobs, threads):
+    """Perform batches of runs in several processes; after one of these is killed, what is left one run at a time.
 
     With a process all others end, and nobody knows which run was its own; and memory for one may be there still.
     """
@@ -186,19 +202,19 @@ def _in_processes(open_runs, results, jobs, threads):
     # joblib.Parallel may wait forever for what it hands to a pool that breaks meanwhile; here all is handed over first.
     pool = ProcessPoolExecutor(jobs, initializer=serve, initargs=(threads,), env=_thread_settings(threads))
     try:
-        futures = {pool.submit(attempt, run, results): run for run in open_runs}
+        futures = {pool.submit(_attempt_all, batch, results, attempt): batch for batch in batches}
         for future in as_completed(futures):
             if isinstance(error := future.exception(), BrokenProcessPool):
-                killed.append(futures[future])
+                killed += futures[future]
             else:
-                yield future.result()
+                yield from future.result()
     finally:
         pool.shutdown(kill_workers=True)
-    if len(open_runs) == 1:
+    if sum(map(len, batches)) == 1:
         yield from (Ended(run.name, f"{type(error).__name__}: {' '.join(str(error).split())}") for run in killed)
         return
     for run in killed:
-        yield from _in_processes([run], results, 1, threads)
+        yield from _in_processes([[run]], results, 1, threads)
 
 
 def _thread_settings(threads):

@@ -270,9 +270,11 @@ def network_maps(model, regions, settings):
 def _perform_network(run, training, validation, testing, record):
     # Imported late: the rival, and a figure that reads the counts, need no backend.
     from repro.networks import prepare_network, train_arm
+    from repro.prefix import Split
 
     model, caveats = prepare_network(run, num_classes=3)
-    history = train_arm(run, model, training, validation)
+    learner, training, validation = Split(run, model).of(training=training, validation=validation)
+    history = train_arm(run, learner, training, validation)
     maps_of, step = network_maps(model, testing, run.settings), run.settings["carotid"]["column_step"]
     contours = segment(testing, maps_of, step, run.arm == EXAMPLE_ARM)
     numbers = {"training": len(training), "validation": len(validation)}

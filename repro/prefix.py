@@ -1,0 +1,310 @@
+"""Frozen prefixes: what the frozen layers make of patches, computed once and shared by all depths of a sweep.
+
+Below the first layer that learns nothing changes and nothing is random, so that a network trained on these activations
+is the one trained on the patches: equal losses and weights to the bit (tests/repro/test_prefix.py). One pass over a
+table keeps the activations at the cuts of all depths that a sweep still wants. They are forgotten with the sweep.
+Imported by `repro.sweep`, which says what is wanted, and by `repro.networks` and the applications, which train.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from repro.runs import digest
+
+CUTS = {
+    "fc8": "relu6",
+    "fc7": "relu6",
+    "fc6": "flatten",
+    "conv5": "relu4",
+    "conv4": "relu3",
+    "conv3": "pool2",
+    "conv2": "pool1",
+}
+"""By arm, the last layer below which nothing learns and nothing is random: dropout after fc6 is, so that fc8 starts
+where fc7 does. conv1 and scratch have none."""
+
+TOGETHER = ("fc8", "fc7", "fc6", "conv5", "conv4")
+"""Depths that cost less, once the prefix is there, than the prefix."""
+
+MEMORY = 512 << 20
+"""Bytes of one table's activations that are held in memory; more lie in files, mapped into memory."""
+
+DISK_SHARE = 0.5
+"""Of the free disk, what one table's files may take. Cuts that do not fit are left out, the largest first: their depths
+compute their frozen layers in every epoch."""
+
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class Features:
+    """A table's activations at one cut, in the place of its patches.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n, ...), float32 or float16
+    labels : ndarray of shape (n,), int
+    """
+
+    values: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self):
+        return len(self.values)
+
+    def cut(self, rows):
+        """Return the activations of some rows, in their order, float32."""
+        return self.values[np.asarray(rows)].astype(np.float32, copy=False)
+
+
+class Shelf:
+    """The activations of one group of runs, which differ in nothing but their depth.
+
+    Parameters
+    ----------
+    wanted : sequence of repro.runs.Run
+        All that will be performed; each group's cuts are those of its runs.
+    folder : path
+        There is one. Large activations lie in a hidden folder of their own in it, which `clear` removes; a kill leaves
+        it behind, and it is never used again.
+    """
+
+    def __init__(self, wanted, folder):
+        self._folder, self._group, self._tables, self._place = Path(folder), None, {}, None
+        self._cuts, self._dtype = {}, None
+        for run in wanted:
+            if run.arm in CUTS:
+                self._cuts.setdefault(group(run), set()).add(CUTS[run.arm])
+
+    def features(self, run, model, patches, side):
+        """Return the activations of a table at a run's cut.
+
+        Parameters
+        ----------
+        run : repro.runs.Run
+        model : keras.Model
+            The run's, not yet trained: deeper cuts than its own are kept for other depths.
+        patches : object
+            A table: a length, `labels`, and `cut(rows)`, uint8 patches.
+        side : str
+            Which table of the group's it is: "training", "validation" or "testing".
+
+        Returns
+        -------
+        Features or None
+            None where they are too large to keep.
+        """
+        if group(run) != self._group:
+            self.clear()
+            self._group, self._dtype = group(run), np.dtype(_kept_in(run))
+        key = side, CUTS[run.arm]
+        known = self._tables.get(key)
+        if known is None or known[0] != _weights_below(model, CUTS[run.arm]):
+            self._fill(model, patches, side)
+        values = self._tables[key][1]
+        return None if values is None else Features(values, patches.labels)
+
+    def clear(self):
+        """Forget all activations, and remove their files."""
+        self._tables = {}
+        if self._place:
+            shutil.rmtree(self._place, ignore_errors=True)
+            self._place = None
+
+    def _fill(self, model, patches, side):
+        """Compute a table's activations at all cuts of the group, in one pass."""
+        import keras
+
+        cuts = [cut for cut in dict.fromkeys(CUTS.values()) if cut in self._cuts[self._group]]
+        kept = self._make(side, len(patches), {cut: tuple(model.get_layer(cut).output.shape[1:]) for cut in cuts})
+        trunk = keras.Model(model.inputs, [model.get_layer(cut).output for cut in kept]) if kept else None
+        for start in range(0, len(patches), BATCH) if kept else ():
+            rows = np.arange(start, min(start + BATCH, len(patches)))
+            # Every batch is filled up, so that the trunk is traced once.
+            found = trunk.predict_on_batch(patches.cut(np.resize(rows, BATCH)))
+            for values, activations in zip(kept.values(), [found] if len(kept) == 1 else found, strict=True):
+                values[rows] = np.asarray(activations)[: len(rows)]
+        for cut in cuts:
+            self._tables[side, cut] = _weights_below(model, cut), kept.get(cut)
+
+    def _make(self, side, number, shapes):
+        """Make room for activations of so many patches: by cut, in memory or in files; for the small ones first."""
+        sizes = {cut: self._dtype.itemsize * number * int(np.prod(shape)) for cut, shape in shapes.items()}
+        fitting, room = [], max(MEMORY, DISK_SHARE * shutil.disk_usage(self._folder).free)
+        for cut in sorted(sizes, key=sizes.get):
+            room -= sizes[cut]
+            fitting += [cut] if room >= 0 else []
+        if sum(sizes[cut] for cut in fitting) <= MEMORY:
+            return {cut: np.empty((number, *shapes[cut]), self._dtype) for cut in fitting}
+        if self._place is None:
+            self._place = Path(tempfile.mkdtemp(prefix=".prefix-", dir=self._folder))
+        make = np.lib.format.open_memmap
+        return {
+            cut: make(self._place / f"{side}_{cut}.npy", "w+", self._dtype, (number, *shapes[cut])) for cut in fitting
+        }
+
+
+_shelf = None
+
+
+@contextmanager
+def sharing(wanted, folder):
+    """Share frozen prefixes among the runs that are performed meanwhile in this process; see `Shelf`.
+
+    Within another `sharing` this does nothing: the outer one knows of more runs.
+    """
+    global _shelf
+    if _shelf is not None:
+        yield
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    _shelf = Shelf(wanted, folder)
+    try:
+        yield
+    finally:
+        _shelf.clear()
+        _shelf = None
+
+
+def group(run):
+    """Name what runs have in common that see the same patches through the same weights; they differ in depth.
+
+    Parameters
+    ----------
+    run : repro.runs.Run
+
+    Returns
+    -------
+    str
+    """
+    common = {key: value for key, value in run.definition.items() if key not in ("arm", "profile")}
+    settings = {section: values for section, values in run.settings.items() if section != "training"}
+    precision = run.settings.get("training", {}).get("precision")
+    return digest(common | {"settings": settings, "precision": precision, "kept in": _kept_in(run)})
+
+
+def arrange(wanted):
+    """Put runs that share a prefix one after the other.
+
+    Parameters
+    ----------
+    wanted : sequence of repro.runs.Run
+
+    Returns
+    -------
+    list of repro.runs.Run
+        Groups in the order of their first runs, and runs within a group in theirs.
+    """
+    places = {name: place for place, name in enumerate(dict.fromkeys(map(group, wanted)))}
+    return sorted(wanted, key=lambda run: places[group(run)])
+
+
+def batches(wanted):
+    """Divide runs into what one process should perform, so that others can work meanwhile.
+
+    Parameters
+    ----------
+    wanted : sequence of repro.runs.Run
+
+    Returns
+    -------
+    list of list of repro.runs.Run
+        The depths up to conv4 of a group in one, where sharing gains most; every other run by itself.
+    """
+    found = {}
+    for run in wanted:
+        found.setdefault(group(run) if run.arm in TOGETHER else run.name, []).append(run)
+    return sorted(found.values(), key=len, reverse=True)
+
+
+class Split:
+    """A network that is about to learn, divided at its cut, if its sweep shares frozen prefixes.
+
+    Parameters
+    ----------
+    run : repro.runs.Run
+    model : keras.Model
+        Frozen as the run's arm says, not yet trained.
+    """
+
+    def __init__(self, run, model):
+        self.run, self.model, self._suffix = run, model, None
+
+    def of(self, **tables):
+        """Return the network that takes some tables, and what it takes.
+
+        Parameters
+        ----------
+        tables
+            Of patches, by side: "training", "validation" or "testing". Before anything is trained: what trains is in
+            the prefixes of other depths.
+
+        Returns
+        -------
+        tuple
+            The layers above the cut, which are the network's own, and a `Features` for each table; or the network and
+            the tables as they came, where nothing is shared.
+
+        Raises
+        ------
+        OSError
+            The run rounds its activations (`repro.schema.Plan`), and there is no room to keep them.
+        """
+        if self.run.arm not in CUTS:
+            return self.model, *tables.values()
+        found = [_shelf and _shelf.features(self.run, self.model, table, side) for side, table in tables.items()]
+        if any(features is None for features in found):
+            if _kept_in(self.run) != "float32":
+                raise OSError(
+                    f"{self.run.name}: no room for its frozen layers' activations, which it rounds "
+                    f"(training.prefix={_kept_in(self.run)}). Make room in the results' folder."
+                )
+            return self.model, *tables.values()
+        if self._suffix is None:
+            self._suffix = suffix(self.model, CUTS[self.run.arm])
+        return self._suffix, *found
+
+
+def suffix(model, cut):
+    """Build the network above a cut from a chain's own layers: they learn as one.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A chain of layers.
+    cut : str
+        Name of the layer whose output it takes.
+
+    Returns
+    -------
+    keras.Model
+    """
+    import keras
+
+    names = [layer.name for layer in model.layers]
+    x = inputs = keras.Input(model.get_layer(cut).output.shape[1:], dtype="float32")
+    for layer in model.layers[names.index(cut) + 1 :]:
+        x = layer(x)
+    return keras.Model(inputs, x, name=f"{model.name}_above_{cut}")
+
+
+def _kept_in(run):
+    """Name what a run's activations are kept in."""
+    return run.settings.get("training", {}).get("prefix", "float32")
+
+
+def _weights_below(model, cut):
+    """Describe the weights that activations at a cut follow from."""
+    digest_of = hashlib.blake2b(digest_size=16)
+    for layer in model.layers:
+        for weight in layer.weights:
+            digest_of.update(np.ascontiguousarray(weight.numpy() if hasattr(weight, "numpy") else weight))
+        if layer.name == cut:
+            return digest_of.hexdigest()
+    raise ValueError(f"Expected a layer of the model. Received: {cut!r}.")
