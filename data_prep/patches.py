@@ -4,13 +4,13 @@ A table says where each patch comes from and what it shows; pixels are cut in ba
 frames are kept, and only as many as asked: memory does not grow with the number of patches.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image as Pillow
 
 from data_prep.cohort import Image
+from data_prep.recent import Recent
 
 TRANSLATIONS = ((0, 0), (0, -1), (0, 1), (-1, 0), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 """None, left, right, up, down, the diagonals: (row, column) steps, in units of `shift` times the scaled box."""
@@ -98,11 +98,26 @@ class PatchTable:
 
     def cut(self, rows):
         """Cut the patches of some rows: an ndarray of shape (len(rows), size, size, 3), uint8, in their order."""
+        return self._cut(rows, self.view[rows])
+
+    def cut_upright(self, rows):
+        """Cut the patches of some rows, but leave the turning to a device.
+
+        Returns
+        -------
+        patches : ndarray of shape (len(rows), size, size, 3), uint8
+            All upright.
+        orientation : ndarray of shape (len(rows),), int
+            What makes them those of `cut`, see `views`.
+        """
+        orientation = self.grid.locate(self.view[rows])[2]
+        return self._cut(rows, self.view[rows] - orientation), orientation
+
+    def _cut(self, rows, view):
         patches = np.empty((len(rows), self.size, self.size, 3), np.uint8)
         for image in np.unique(self.image[rows]):
             here = np.flatnonzero(self.image[rows] == image)
-            pixels = self.frames[image]
-            _cut_into(patches, here, pixels, self.boxes[rows[here]], self.view[rows[here]], self.grid)
+            _cut_into(patches, here, self.frames[image], self.boxes[rows[here]], view[here], self.grid)
         return patches
 
 
@@ -117,24 +132,14 @@ class FrameCache:
     """
 
     def __init__(self, images: tuple[Image, ...], most: int = 1000):
-        self.images, self.most = tuple(images), most
-        self._kept = OrderedDict()
+        self.images, self._recent = tuple(images), Recent(most)
 
     def __getitem__(self, number):
         """Return the pixels of an image: an ndarray of shape (height, width, 3), uint8."""
-        if number not in self._kept:
-            if len(self._kept) >= self.most:
-                self._kept.popitem(last=False)
-            self._kept[number] = self.images[number].read_pixels()
-        self._kept.move_to_end(number)
-        return self._kept[number]
+        return self._recent.get(number, self.images[number].read_pixels)
 
     def __len__(self):
         return len(self.images)
-
-    def __getstate__(self):
-        """Leave the pixels behind when sent to another process."""
-        return self.__dict__ | {"_kept": OrderedDict()}
 
 
 def views(image, box, scales=(1.0, 1.2, 1.5), shift=0.1, orientations=8, size=227):

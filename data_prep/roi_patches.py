@@ -4,11 +4,13 @@ A patch is the canvas of its ROI from `zoom` times its pixel's row and column on
 hands the whole canvas to the dense path (`repro.dense`): both see the same bytes.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+
+from data_prep.recent import Recent
 
 WHITE = 255
 
@@ -73,25 +75,19 @@ class CanvasCache:
     def __init__(
         self, rois: tuple[tuple[Callable, tuple], ...], size: int, zoom: int, gamma: float = 1.0, most: int = 300
     ):
-        self.rois, self.size, self.zoom, self.gamma, self.most = tuple(rois), size, zoom, gamma, most
-        self._kept = OrderedDict()
+        self.rois, self.size, self.zoom, self.gamma = tuple(rois), size, zoom, gamma
+        self._recent = Recent(most)
 
     def __getitem__(self, number):
         """Return the canvas of an ROI."""
-        if number not in self._kept:
-            if len(self._kept) >= self.most:
-                self._kept.popitem(last=False)
-            read_pixels, roi = self.rois[number]
-            self._kept[number] = roi_canvas(read_pixels(), roi, self.size, self.zoom, self.gamma)
-        self._kept.move_to_end(number)
-        return self._kept[number]
+        return self._recent.get(number, partial(self._make, number))
 
     def __len__(self):
         return len(self.rois)
 
-    def __getstate__(self):
-        """Leave the canvases behind when sent to another process."""
-        return self.__dict__ | {"_kept": OrderedDict()}
+    def _make(self, number):
+        read_pixels, roi = self.rois[number]
+        return roi_canvas(read_pixels(), roi, self.size, self.zoom, self.gamma)
 
 
 @dataclass(frozen=True)

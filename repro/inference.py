@@ -4,6 +4,7 @@ import numpy as np
 from tqdm import tqdm
 
 from repro.dense import dense_probabilities
+from repro.feeding import Feed, filled_batches
 
 __all__ = ["candidate_scores", "dense_probabilities", "probabilities"]
 
@@ -26,14 +27,12 @@ def probabilities(model, patches, batch_size=100, description=None):
     -------
     ndarray of shape (n, classes), float32
     """
-    starts = range(0, len(patches), batch_size)
-    found = []
-    for start in tqdm(starts, desc=description, leave=False, disable=None if description else True):
-        rows = np.arange(start, min(start + batch_size, len(patches)))
-        filled = np.resize(rows, batch_size)
-        logits = np.asarray(model.predict_on_batch(patches.cut(filled)), np.float32)[: len(rows)]
-        found.append(_softmax(logits))
-    return np.concatenate(found) if found else np.empty((0, model.output_shape[-1]), np.float32)
+    if not len(patches):
+        return np.empty((0, model.output_shape[-1]), np.float32)
+    feed = Feed(patches, filled_batches(len(patches), batch_size))
+    shown = tqdm(feed, desc=description, leave=False, disable=None if description else True)
+    logits = [np.asarray(model.predict_on_batch(batch), np.float32) for batch in shown]
+    return np.concatenate([_softmax(batch) for batch in logits])[: len(patches)]
 
 
 def candidate_scores(model, patches, candidate, batch_size=100, description=None):

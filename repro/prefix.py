@@ -121,15 +121,17 @@ class Shelf:
         """Compute a table's activations at all cuts of the group, in one pass."""
         import keras
 
+        from repro.feeding import Feed, filled_batches
+
         cuts = [cut for cut in dict.fromkeys(CUTS.values()) if cut in self._cuts[self._group]]
         kept = self._make(side, len(patches), {cut: tuple(model.get_layer(cut).output.shape[1:]) for cut in cuts})
         trunk = keras.Model(model.inputs, [model.get_layer(cut).output for cut in kept]) if kept else None
-        for start in range(0, len(patches), BATCH) if kept else ():
-            rows = np.arange(start, min(start + BATCH, len(patches)))
-            # Every batch is filled up, so that the trunk is traced once.
-            found = trunk.predict_on_batch(patches.cut(np.resize(rows, BATCH)))
+        batches = filled_batches(len(patches), BATCH) if kept else []
+        for number, batch in enumerate(Feed(patches, batches)):
+            found = trunk.predict_on_batch(batch)
             for values, activations in zip(kept.values(), [found] if len(kept) == 1 else found, strict=True):
-                values[rows] = np.asarray(activations)[: len(rows)]
+                part = values[number * BATCH : (number + 1) * BATCH]
+                part[:] = np.asarray(activations)[: len(part)]
         for cut in cuts:
             self._tables[side, cut] = _weights_below(model, cut), kept.get(cut)
 

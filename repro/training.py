@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from repro.evaluation.roc import auc
+from repro.feeding import Feed
 from repro.finetune import optimizer
 from repro.inference import probabilities
 
@@ -24,11 +25,14 @@ class History:
         batches, auc: between epochs, where `repro.schema.Plan.checks_per_decade` asked for it.
     best_epoch : int
         The epoch whose weights the model holds at the end.
+    waited : float
+        Seconds that training stood still because the next mini-batch was not cut yet (`repro.feeding`).
     """
 
     epochs: list = field(default_factory=list)
     checks: list = field(default_factory=list)
     best_epoch: int = 0
+    waited: float = 0.0
 
 
 class TrainingDivergedError(FloatingPointError):
@@ -81,12 +85,14 @@ def train(model, patches, validation, rates, plan, seed):
 
 def _epoch(model, patches, rows, watch, bar):
     """Take one pass over the rows; return the mean loss of a patch."""
-    total = 0.0
-    for batch in np.array_split(rows, np.arange(watch.batch_size, len(rows), watch.batch_size)):
-        loss = float(model.train_on_batch(patches.cut(batch), patches.labels[batch]))
+    total, batches = 0.0, np.array_split(rows, np.arange(watch.batch_size, len(rows), watch.batch_size))
+    feed = Feed(patches, batches)
+    for batch, cut in zip(batches, feed, strict=True):
+        loss = float(model.train_on_batch(cut, patches.labels[batch]))
         watch.end_batch(loss)
         total += loss * len(batch)
         bar.update()
+    watch.history.waited = round(watch.history.waited + feed.waited, 2)
     return total / len(rows)
 
 
