@@ -45,10 +45,20 @@ times: weights  ## how long make figures takes from nothing, into figures/times.
 	$(BIN)/python benchmarks/figures.py $(SCRIPTS)
 
 bench: .venv/ready  ## what is fast, and how much faster than the plain way
-	$(BIN)/python benchmarks/dense_maps.py --full
+	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/sweep.py
+	$(BIN)/python benchmarks/arms.py --full
+	$(BIN)/python benchmarks/patches.py
+	$(BIN)/python benchmarks/input_pipeline.py
 	$(BIN)/python benchmarks/vessel_views.py
+	$(BIN)/python benchmarks/dense_maps.py --full
+	$(BIN)/python benchmarks/froc.py
+	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/jobs.py
 	$(BIN)/python benchmarks/tobogganing.py --few
 	$(BIN)/python benchmarks/phantoms.py
+	$(BIN)/python benchmarks/measured.py
 
 test: .venv/ready-$(EXTRAS)  ## the tests
 	$(BIN)/python -m pytest

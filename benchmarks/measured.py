@@ -1,4 +1,7 @@
-"""Where the benchmarks write what they measured: benchmarks/measured.csv, which the README's table is made from."""
+"""Where the benchmarks write what they measured: benchmarks/measured.csv, which the README's table is made from.
+
+python benchmarks/measured.py     # print what is compared there, as one table
+"""
 
 import csv
 import os
@@ -79,3 +82,15 @@ def _text(row):
             f"Received: {', '.join(row)}."
         )
     return {key: value if isinstance(value, str) else f"{value:.4g}" for key, value in row.items()}
+
+
+def show(path=FILE):
+    """Print the ratios that are written, those of this machine, as one table."""
+    rows = [row for row in read(path) if row["ratio"] and row["machine"] == machine()]
+    print(f"{machine()}; times as fast as the rival, then date and what")
+    for row in rows:
+        print(f"{float(row['ratio']):8.1f}  {row['date']}  {row['what']}, against {row['against']}")
+
+
+if __name__ == "__main__":
+    show()

@@ -4,8 +4,10 @@ A table says where each patch comes from and what it shows; pixels are cut in ba
 frames are kept, and only as many as asked: memory does not grow with the number of patches.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import joblib
 import numpy as np
 from PIL import Image as Pillow
 
@@ -17,6 +19,10 @@ TRANSLATIONS = ((0, 0), (0, -1), (0, 1), (-1, 0), (1, 0), (-1, -1), (-1, 1), (1,
 
 TURNS = {1: Pillow.Transpose.FLIP_LEFT_RIGHT, 4: Pillow.Transpose.TRANSPOSE, 5: Pillow.Transpose.ROTATE_270}
 """How Pillow makes an orientation whose rows stand in the order of the upright one's, or of the transposed one's."""
+
+
+WORTH_THREADS = 8
+"""Squares of one image that are resized in threads: fewer take no longer than to start those."""
 
 
 @dataclass(frozen=True)
@@ -205,13 +211,22 @@ def _cut_into(patches, slots, pixels, boxes, view, grid):
     squares = _squares(boxes, np.asarray(grid.scales)[scale], grid.shift * np.asarray(grid.translations)[translation])
     squares, which = np.unique(squares, axis=0, return_inverse=True)
     by_square = np.split(np.argsort(which.ravel(), kind="stable"), np.cumsum(np.bincount(which.ravel()))[:-1])
-    for square, same in zip(squares, by_square, strict=True):
+
+    def cut(square, same):
         upright, turned = _resize(pixels, square, patches.shape[1]), {}
         for slot in same:
             turn, upside_down = orientation[slot] & 5, orientation[slot] & 2
             if turn not in turned:
                 turned[turn] = np.asarray(upright.transpose(TURNS[turn]) if turn else upright)
             patches[slots[slot]] = turned[turn][::-1] if upside_down else turned[turn]
+
+    if len(squares) < WORTH_THREADS or joblib.cpu_count() == 1:
+        for square, same in zip(squares, by_square, strict=True):
+            cut(square, same)
+        return
+    # Pillow and NumPy let other threads work while they move pixels.
+    with ThreadPoolExecutor(joblib.cpu_count()) as pool:
+        list(pool.map(cut, squares, by_square))
 
 
 def _squares(boxes, scale, shift):

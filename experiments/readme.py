@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from experiments import command
-from experiments.reporting import readme_claims, readme_tables
+from experiments.reporting import readme_bench, readme_claims, readme_tables
 from experiments.reporting.page_claims import APPLICATIONS
 
 BLOCKS = {
@@ -22,7 +22,9 @@ BLOCKS = {
         "verdicts": readme_claims.verdicts,
         "outcomes": readme_claims.all_outcomes,
         "times": readme_tables.times,
-        "bench": readme_tables.bench,
+        "bench": readme_bench.bench,
+        "arms": readme_bench.arms,
+        "precision": readme_bench.precision,
     },
     "RESULTS.md": {
         "tests": readme_claims.tests,
@@ -37,7 +39,7 @@ BLOCKS = {
 OPENING, CLOSING = "<!-- numbers: ", "<!-- /numbers -->"
 BLOCK = re.compile(r"<!-- numbers: (\S*) -->\n(.*?)<!-- /numbers -->", re.S)
 SECTIONS = {
-    "README.md": ("What it shows so far", "What runs how long on what"),
+    "README.md": ("What it shows so far", "What runs how long on what", "Performance"),
     "RESULTS.md": ("What is tested", *APPLICATIONS.values()),
 }
 """Where prose must state no result."""

@@ -1,7 +1,5 @@
-"""The README's tables, each from files that scripts wrote: real data, times, benchmarks. For `experiments.readme`."""
+"""The README's tables, each from files that scripts wrote: real data, times. For `experiments.readme`."""
 
-import csv
-from itertools import groupby
 from statistics import fmean, median
 
 from experiments.reporting.held_against import read_rows
@@ -49,19 +47,6 @@ def errors(stem, root):
     return _on_real_data(root, stem, ["arm", *heads], rows)
 
 
-def bench(root):
-    """Show what the benchmarks measured: a table for each machine."""
-    with _opened(root / "benchmarks" / "measured.csv") as file:
-        rows = list(csv.DictReader(file))
-    parts = []
-    for machine, group in groupby(rows, lambda row: row["machine"]):
-        group = list(group)
-        backends, dates = (", ".join(sorted({row[key] for row in group} - {""})) for key in ("backend", "date"))
-        parts.append(f"{', '.join(filter(None, (machine, backends, dates)))}:\n")
-        parts.append(table(["what", "against", "before", "after", "times", "note"], map(_bench_row, group)) + "\n")
-    return "\n".join(parts).rstrip()
-
-
 def times(root):
     """Show how long each script of `make figures` took, and all."""
     rows, (note, *_) = rows_of(root, "times"), notes_of(root, "times")
@@ -95,7 +80,7 @@ def rows_of(root, stem):
 
 def notes_of(root, stem):
     """Return the lines that open a csv in figures/, its title first."""
-    with _opened(root / "figures" / f"{stem}.csv") as file:
+    with opened(root / "figures" / f"{stem}.csv") as file:
         return [line[2:].strip() for line in file if line.startswith("# ")]
 
 
@@ -145,17 +130,13 @@ def _arm(row):
     return name if fraction == 1 else f"{name}, {fraction * 100:g} %"
 
 
-def _bench_row(row):
-    quantities = [f"{_measured(row[key])} {row['unit']}" if row[key] else "" for key in ("before", "after")]
-    return [row["what"], row["against"], *quantities, f"{float(row['ratio']):.1f}" if row["ratio"] else "", row["note"]]
+def opened(path):
+    """Open a file that a script makes, or say that one must.
 
-
-def _measured(text):
-    value = float(text)
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}" if value < 10 else f"{value:.1f}"
-
-
-def _opened(path):
+    Raises
+    ------
+    FileNotFoundError
+    """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there. Its script in experiments/ or benchmarks/ makes it.")
     return path.open(newline="", encoding="utf-8")

@@ -64,3 +64,18 @@ def test_the_backend_is_named_only_where_keras_took_part(measured, monkeypatch):
     name, _, version = measured.backend().partition(" ")
     assert name == keras.backend.backend()
     assert version[0].isdigit()
+
+
+def test_the_ratios_of_this_machine_are_shown_together(measured, monkeypatch, tmp_path, capsys):
+    path = tmp_path / "measured.csv"
+    measured.record(
+        "benchmarks/maps.py", [timed("alone"), timed("a") | {"against": "b", "before": 6, "ratio": 4}], path
+    )
+    monkeypatch.setattr(measured, "machine", lambda: "7 cores, another")
+    measured.record("benchmarks/maps.py", [timed("c") | {"against": "d", "before": 6, "ratio": 2}], path)
+    capsys.readouterr()
+    measured.show(path)
+    heading, *rows = capsys.readouterr().out.splitlines()
+    assert heading.startswith("7 cores, another;")
+    assert [row.split()[0] for row in rows] == ["2.0"]
+    assert rows[0].endswith("c, against d")

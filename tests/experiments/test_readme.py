@@ -6,9 +6,12 @@ import subprocess
 import pytest
 
 from experiments import command, readme
-from experiments.reporting import readme_claims, readme_tables
+from experiments.reporting import readme_bench, readme_claims, readme_tables
 
-TEXT = "# A\n\n## What it shows so far\n\n{}\n\n## What runs how long on what\n\n{}\n\n## Scripts\n\nAbout 7 minutes.\n"
+TEXT = (
+    "# A\n\n## What it shows so far\n\n{}\n\n## What runs how long on what\n\n{}\n\n## Performance\n\nIt is fast.\n\n"
+    "## Scripts\n\nAbout 7 minutes.\n"
+)
 
 
 def test_the_readme_says_what_its_files_say():
@@ -26,7 +29,7 @@ def block(name):
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """Make a README with the one block of benchmarks, filled."""
-    monkeypatch.setattr(readme, "BLOCKS", {"README.md": {"bench": readme_tables.bench}})
+    monkeypatch.setattr(readme, "BLOCKS", {"README.md": {"bench": readme_bench.bench}})
     (tmp_path / "figures").mkdir()
     write(tmp_path / "benchmarks" / "measured.csv", MEASURED)
     write(tmp_path / "README.md", TEXT.format("The rival is ahead.", block("bench")))
@@ -39,9 +42,18 @@ def write(path, text):
     path.write_text(text, encoding="utf-8")
 
 
-MEASURED = """script,what,against,before,after,unit,ratio,note,machine,backend,date
+AT_A = '"5 cores, A",,2026-11-23'
+MEASURED = f"""script,what,against,before,after,unit,ratio,note,machine,backend,date
 maps,maps,patches,41.52,9.871,s,4.206,"far, near","5 cores, A","tensorflow 2.21",2026-11-23
-slow,written,,,1234.5,frames a second,,,"5 cores, A",,2026-11-24
+slow,written,,,1234.5,frames a second,,all of it,"5 cores, A",,2026-11-24
+arms,"training step, FT:conv4-fc8: Net 9 px, frozen prefix",on patches,6.125,3.004,ms an image,2.04,\
+"floor 1.9 ms (x1.58): sums 1.7 ms, update .2 ms; pass of 4 ms",{AT_A}
+arms,"training step, FT:conv1-fc8: Net 9 px",,,12.34,ms an image,,"floor 6 ms (x2.06): sums 6 ms",{AT_A}
+arms,"matrix product",,,150.1,GFLOP/s,,,{AT_A}
+precision,"training.a=half: frames, quick, fc7, seed 0",float32,1,2,s,.5,\
+"AUC 0.9000 becomes 0.9012; scores differ by 0.013 at most",{AT_A}
+precision,"training.a=half: frames, quick, fc7, seed 1",float32,1,2,s,.5,\
+"AUC 0.8000 becomes 0.7990; scores differ by 0.002 at most",{AT_A}
 maps,maps,patches,3,0.1234,s,24.31,,"7 cores, B","jax 0.6",2026-11-25
 """
 
@@ -50,11 +62,25 @@ def test_benchmarks_have_a_table_for_each_machine(root):
     text = (root / "README.md").read_text(encoding="utf-8")
     assert "5 cores, A, tensorflow 2.21, 2026-11-23, 2026-11-24:\n\n| what |" in text
     assert (
-        "| maps | patches | 41.5 s | 9.9 s | 4.2 | far, near |\n| written |  |  | 1,234 frames a second |  |  |\n"
-        in text
+        "| maps | patches | 41.5 s | 9.9 s | 4.2 | far, near |\n\n| timed alone |  | note |\n| --- | --- | --- |\n"
+        "| written | 1,234 frames a second | all of it |\n" in text
     )
+    assert "FT:conv4" not in text
+    assert "training.a" not in text
     assert "7 cores, B, jax 0.6, 2026-11-25:" in text
     assert "| 3 s | 0.12 s | 24.3 |" in text
+
+
+def test_arms_stand_beside_their_floors(root):
+    text = readme_bench.arms(root)
+    assert text.startswith("5 cores, A, 2026-11-23; matrix product 150 GFLOP/s:\n\n| network | arm |")
+    assert "| Net 9 px | FT:conv4-fc8 | 6.1 | 3 | 1.9 | 1.6 | sums 1.7 ms, update .2 ms |" in text
+    assert text.endswith("| Net 9 px | FT:conv1-fc8 | 12.3 |  | 6 | 2.1 | sums 6 ms |")
+
+
+def test_a_precision_s_effect_stands_by_arm_with_each_seed(root):
+    expected = "| `training.a=half` | frames, quick | fc7 | .9000 .8000 | .9012 .7990 | .013 |"
+    assert readme_bench.precision(root).endswith(expected)
 
 
 @pytest.mark.parametrize("name", ["README.md", "benchmarks/measured.csv"])
@@ -106,8 +132,9 @@ def test_words_code_links_and_blocks_are_no_results_in_prose():
     fine = f"A quarter of 28 videos at 99 px; `--set a.b=0.34`, [it](figures/a-0.5.png).\n{block('bench')}\n"
     fine += "```console\nmake bench\n\nmake test  # 6 minutes\n```\n\n<!-- numbers: bench -->\n.55\n<!-- /numbers -->"
     assert readme.results_in_prose(TEXT.format(fine, "Table 1."), readme.SECTIONS["README.md"]) == []
-    (problem,) = readme.results_in_prose("## What it shows so far\n\nx\n", readme.SECTIONS["README.md"])
-    assert "'What runs how long on what' is not there" in problem
+    problems = readme.results_in_prose("## What it shows so far\n\nx\n", readme.SECTIONS["README.md"])
+    assert ["'What runs how long on what' is not there" in line for line in problems] == [True, False]
+    assert "'Performance' is not there" in problems[1]
 
 
 CURVES = """# Figure 2: polyps. Real, profile quick

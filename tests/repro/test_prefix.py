@@ -58,8 +58,8 @@ def without_imagenet(monkeypatch):
     monkeypatch.setattr(networks, "load_imagenet", lambda *_, layers: layers)
 
 
-def run(arm, weights="imagenet", seed=3):
-    settings = load_profile("smoke", CHANGES).settings("polyp")
+def run(arm, weights="imagenet", seed=3, changes=()):
+    settings = load_profile("smoke", [*CHANGES, *changes]).settings("polyp")
     return Run("polyp", arm, 1.0, seed, weights, "smoke", settings, Data("d", "", "f"))
 
 
@@ -191,3 +191,39 @@ def test_nothing_is_shared_outside_a_sweep_or_from_conv1_on(tmp_path):
     assert prefix.Split(run("fc8"), model).of(training=table) == (model, table)
     with prefix.sharing([run("conv1"), replace(run("conv1"), arm="scratch")], tmp_path):
         assert prefix.Split(run("conv1"), model).of(training=table) == (model, table)
+
+
+def test_float16_takes_half_the_room_and_is_rounded_whoever_shares_it(tmp_path):
+    """Alone or with other depths: the same network, and another than that of float32."""
+    half = [run(arm, changes=["training.prefix=float16"]) for arm in ("fc6", "conv4")]
+    assert prefix.group(half[0]) != prefix.group(run("fc6"))
+    with prefix.sharing(half, tmp_path):
+        together = [learn(one)[1] for one in half]
+        model, table = networks.prepare_network(half[1], num_classes=2)[0], Patches().training()[0]
+        kept = prefix.Split(half[1], model).of(training=table)[1]
+    assert (kept.values.dtype, kept.cut([0]).dtype) == (np.float16, np.float32)
+    with prefix.sharing(half[1:], tmp_path):
+        np.testing.assert_array_equal(learn(half[1])[1], together[1])
+    assert not np.array_equal(learn(run("conv4"))[1], together[1])
+    with pytest.raises(OSError, match=r"no room .*training\.prefix=float16\)\. Make room"):
+        learn(half[1])
+
+
+def test_the_outer_sharing_goes_on_until_it_ends(tmp_path):
+    """Each run of a sweep is performed within a sharing of its own, as one that is performed alone."""
+    wanted, patches = [run("fc8"), run("conv5")], Patches()
+    with prefix.sharing(wanted, tmp_path):
+        for one in wanted:
+            with prefix.sharing([one], tmp_path):
+                learn(one, patches)
+        assert patches.cuts == 48
+    assert prefix.Split(wanted[0], None).of(training=patches) == (None, patches)
+
+
+def test_runs_that_share_stand_together_and_one_process_gets_the_shallow_ones():
+    wanted = [run(arm, seed=seed) for arm in ("conv1", "fc8", "conv2", "conv4") for seed in (1, 2)]
+    arranged = [(one.seed, one.arm) for one in prefix.arrange(wanted)]
+    assert arranged == [(seed, arm) for seed in (1, 2) for arm in ("conv1", "fc8", "conv2", "conv4")]
+    divided = [[(one.seed, one.arm) for one in batch] for batch in prefix.batches(wanted)]
+    assert divided[:2] == [[(1, "fc8"), (1, "conv4")], [(2, "fc8"), (2, "conv4")]]
+    assert sorted(divided[2:]) == [[(seed, arm)] for seed in (1, 2) for arm in ("conv1", "conv2")]

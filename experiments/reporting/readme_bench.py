@@ -1,0 +1,93 @@
+"""The README's tables of benchmarks, all from benchmarks/measured.csv. For `experiments.readme`."""
+
+import csv
+import re
+from itertools import groupby
+
+from experiments.reporting.readme_tables import opened, table
+
+APART = ("arms", "precision")
+"""Scripts whose rows have tables of their own."""
+STEP = re.compile(r"training step, (?P<arm>.+?): (?P<network>.+?)(?:, frozen prefix)?")
+FLOOR = re.compile(r"floor (?P<floor>[\d.]+) ms \(x(?P<times>[\d.]+)\): (?P<parts>[^;]+)")
+CHANGE = re.compile(r"(?P<change>training\.\w+=\w+): (?P<where>.+), (?P<arm>\w+), seed (?P<seed>\d+)")
+MOVED = re.compile(r"AUC (?P<before>[\d.]+) becomes (?P<after>[\d.]+); scores differ by (?P<apart>[\d.]+) at most")
+
+
+def bench(root):
+    """Show what the benchmarks compared, a table for each machine, and what they timed without a rival."""
+    parts = []
+    for machine, rows in _by_machine(root):
+        rows = [row for row in rows if row["script"] not in APART]
+        compared = [_compared(row) for row in rows if row["ratio"]]
+        alone = [[row["what"], _quantity(row, "after"), row["note"]] for row in rows if not row["ratio"]]
+        parts.append(f"{_heading(machine, rows)}:")
+        parts.append(table(["what", "against", "before", "after", "times", "note"], compared))
+        parts += [table(["timed alone", "", "note"], alone)] if alone else []
+    return "\n\n".join(parts)
+
+
+def arms(root):
+    """Show where the time of each arm goes: a step on patches and on a frozen prefix, beside its floor."""
+    parts = []
+    for machine, rows in _by_machine(root, "arms"):
+        steps = [(STEP.fullmatch(row["what"]), row) for row in rows]
+        rates = [f"{row['what']} {_quantity(row, 'after')}" for step, row in steps if not step]
+        parts.append(f"{'; '.join([_heading(machine, rows), *rates])}:")
+        shown = [_step(step, row) for step, row in steps if step]
+        heads = ["network", "arm", "on patches", "with a frozen prefix", "floor", "times the floor", "of the floor"]
+        parts.append(table([f"{head}, ms an image" if 2 <= k <= 4 else head for k, head in enumerate(heads)], shown))
+    return "\n\n".join(parts)
+
+
+def precision(root):
+    """Show how far another precision moves results: by change and arm, areas under the ROC curve of each seed."""
+    parts = []
+    for machine, rows in _by_machine(root, "precision"):
+        found = [(CHANGE.fullmatch(row["what"]), MOVED.fullmatch(row["note"])) for row in rows]
+        cells = {}
+        for change, moved in found:
+            cells.setdefault((change["change"], change["where"], change["arm"]), []).append(moved)
+        shown = [[f"`{change}`", where, arm, *_areas(seeds)] for (change, where, arm), seeds in cells.items()]
+        parts.append(f"{_heading(machine, rows)}:")
+        parts.append(table(["change", "on", "arm", "AUC by seed", "becomes", "scores differ by at most"], shown))
+    return "\n\n".join(parts)
+
+
+def _by_machine(root, script=None):
+    """Return the rows of each machine, those of one script or all, where there are any."""
+    with opened(root / "benchmarks" / "measured.csv") as file:
+        rows = [row for row in csv.DictReader(file) if script in (None, row["script"])]
+    return [(machine, list(group)) for machine, group in groupby(rows, lambda row: row["machine"])]
+
+
+def _heading(machine, rows):
+    """Name the machine, the backends and the dates."""
+    backends, dates = (", ".join(sorted({row[key] for row in rows} - {""})) for key in ("backend", "date"))
+    return ", ".join(filter(None, (machine, backends, dates)))
+
+
+def _compared(row):
+    quantities = [_quantity(row, key) for key in ("before", "after")]
+    return [row["what"], row["against"], *quantities, _number(row["ratio"]), row["note"]]
+
+
+def _step(step, row):
+    found = FLOOR.match(row["note"])
+    on_patches, with_prefix = (row["before"], row["after"]) if row["before"] else (row["after"], "")
+    numbers = [_number(text) if text else "" for text in (on_patches, with_prefix, found["floor"], found["times"])]
+    return [step["network"], step["arm"], *numbers, found["parts"]]
+
+
+def _areas(seeds):
+    before, after = (" ".join(moved[key].lstrip("0") for moved in seeds) for key in ("before", "after"))
+    return [before, after, max((moved["apart"] for moved in seeds), key=float).lstrip("0")]
+
+
+def _quantity(row, key):
+    return f"{_number(row[key])} {row['unit']}"
+
+
+def _number(text):
+    value = float(text)
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}" if value < 10 else f"{value:.1f}"
