@@ -1,0 +1,220 @@
+"""Time every arm's training on patches and on frozen prefixes, beside a floor made of the machine's own rates.
+
+    python benchmarks/arms.py          # Caffe's variant, 131 pixels, 512 units: about a minute on 2 cores
+    python benchmarks/arms.py --full   # and 227 pixels, 4096 units, as the paper: about 4 minutes
+
+Batches of 50. With a frozen prefix, a step on activations (`repro.prefix`) and a fifth of the pass that makes them,
+as in 5 epochs. Ways take turns; ratios are of neighbours in time. Cutting patches is not timed. The floor is
+
+    (operations + operations of the prefix / 5) / matrix rate + 24 bytes a learning weight / 50 / memory rate
+
+Operations are a multiplication or an addition for each weight and place of its layer, borders too: forward, for the
+weight's gradient, and for the gradient of what is below. 24 bytes: weight and velocity read and written, gradient
+written and read, 4 each. Both rates are measured, the best of all tries: a float32 matrix product on Keras' backend,
+and NumPy's copy on all cores. They are added, since a weight's gradient must be there before its update. The larger of
+the two would be the strict bound: other layers' products could hide the update, 4 % of conv1's floor at 227 px, a
+quarter of fc6's. ReLU, pooling, LRN and dropout have no share. Each row's note begins, for whoever reads it by machine,
+"floor 1.9 ms (x1.60): arithmetic 1.8 ms, update 0.1 ms". What it measures, it also writes into measured.csv.
+
+Why each arm is as far from its floor as it is: seconds of the processor by operation, timed alone, TensorFlow 2.21 with
+oneDNN, AMD EPYC (AVX-512), ms an image; the whole step took 45.5 (conv1, 227 px), 11.3 (131 px), 4.9 (fc6, 227 px).
+- Convolutions: 33.2 at 227 px and 10.4 at 131 px, 73 and 92 % of those steps, at 83 to 117 % of the rate of a product
+  of 2048x2048 matrices. conv1 with its 3 channels too: 98 to 103 % forward, 83 to 90 % for its weights' gradient.
+- fc6 and fc7 of 4096 units: the gradient of their inputs ran at a quarter of that rate, all else at 79 to 86 %. It took
+  4.1 of the 45.5, 4.1 of the 11.5 of conv5 with its prefix, 1.2 of the 4.9 of fc6.
+- Their update: 1.7 where the floor has 1.1, since Keras makes two products and a difference: 4 % of conv1's step, a
+  third of fc6's.
+- LRN, forward and back, 2.2 (5 %); 1.0 at 131 px (9 %). Preprocessing 1.3 (3 %). ReLU and pooling with their
+  gradients .8 (2 %). Alone, operations take a little more than in a step, so that shares add up to more than 1.
+- fc6, fc7 and fc8 with a prefix are mostly its pass: 1.2 of the 1.3 of fc8 at 131 px. Of the step, .12, calls from
+  Python into TensorFlow are half.
+"""
+
+import argparse
+import gc
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import keras
+import measured
+import numpy as np
+
+from repro.alexnet import build_alexnet
+from repro.finetune import DEPTHS, label, layer_rates, optimizer, trainable_until
+from repro.prefix import CUTS, suffix
+
+BATCH, CLASSES, EPOCHS = 50, 2, 5
+ROUNDS = 5
+BYTES_PER_WEIGHT = 6 * 4
+SIDES = (512, 768, 1024, 2048)
+COPIED = 64 << 20
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network."""
+
+    variant: str
+    size: int
+    fc_units: int
+    name: str
+
+
+QUICK = Case("caffe", 131, 512, "Caffe 131 px, 512 units")
+FULL = Case("caffe", 227, 4096, "Caffe 227 px, 4096 units")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one patch costs at least: operations of the trained layers, of one prefix pass, and weights that learn."""
+
+    operations: float
+    prefix_operations: float
+    learning: float
+
+    def floor_ms(self, roof):
+        """Return the floor's two parts in ms an image: arithmetic, and the share of a batch's update."""
+        operations = self.operations + self.prefix_operations / EPOCHS
+        return 1000 * operations / roof.flops, 1000 * BYTES_PER_WEIGHT * self.learning / BATCH / roof.bandwidth
+
+
+class Roof:
+    """The machine's two rates, the best seen of all tries: what else runs only ever lowers them."""
+
+    def __init__(self):
+        draw = np.random.default_rng(0)
+        square = [draw.standard_normal((side, side), np.float32) for side in SIDES]
+        self._matrices = [keras.ops.convert_to_tensor(each) for each in square]
+        self._source, self._target = np.ones((2, COPIED), np.float32)
+        self.flops = self.bandwidth = 0.0
+
+    def measure(self):
+        """Time products of square matrices by Keras' backend, and a copy of 256 MiB by NumPy, one thread a core."""
+        for side, matrix in zip(SIDES, self._matrices, strict=True):
+            seconds = _seconds(lambda matrix=matrix: float(keras.ops.matmul(matrix, matrix)[0, 0]))
+            self.flops = max(self.flops, 2 * side**3 / seconds)
+        parts = np.array_split(np.arange(COPIED), _cores())
+        slices = [slice(part[0], part[-1] + 1) for part in parts]
+        with ThreadPoolExecutor(len(slices)) as pool:
+            seconds = _seconds(lambda: list(pool.map(self._copy, slices)))
+        self.bandwidth = max(self.bandwidth, 2 * self._source.nbytes / seconds)
+
+    def _copy(self, part):
+        np.copyto(self._target[part], self._source[part])
+
+
+def _seconds(function, tries=5):
+    """Return the least of some tries."""
+    return min(_timed(function) for _ in range(tries))
+
+
+def _timed(function):
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def count(model, depth):
+    """Count a depth's work, in the network frozen for it.
+
+    An operation is a multiplication or an addition. Each weight is used once at each place of its layer's output:
+    forward, for its own gradient, and for that of the layer's input, which the first layer that learns does not need.
+    """
+    names = [layer.name for layer in model.layers]
+    cut = names.index(CUTS[depth]) if depth in CUTS else 0
+    operations = prefix = learning = 0
+    for position, layer in enumerate(model.layers):
+        if not layer.weights:
+            continue
+        forward = 2 * int(np.prod(layer.kernel.shape)) * int(np.prod(layer.output.shape[1:-1]))
+        passes = 1 if not layer.trainable_weights else 2 if layer.name == depth else 3
+        learning += sum(int(np.prod(weight.shape)) for weight in layer.trainable_weights)
+        if position <= cut:
+            prefix += forward
+        else:
+            operations += passes * forward
+    return Work(operations, prefix, learning)
+
+
+def trainer(model, depth, inputs, labels):
+    """Return a function that trains a network, or what is above its cut, by one step, as `repro.training` does."""
+    names = {layer.name for layer in model.layers}
+    rates = {layer: rate for layer, rate in layer_rates(depth).items() if layer in names}
+    model.compile(
+        optimizer=optimizer(model, rates, steps_per_epoch=1000),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+    )
+    return lambda: float(model.train_on_batch(inputs, labels))
+
+
+def measure(case, depth):
+    """Time one depth; return ms an image by name (patches, activations, pass), and its work."""
+    draw = np.random.default_rng(0)
+    patches = draw.integers(0, 256, (BATCH, case.size, case.size, 3), np.uint8)
+    labels = draw.integers(0, CLASSES, BATCH)
+    model = build_alexnet(CLASSES, case.variant, case.size, case.fc_units, seed=1)
+    trainable_until(model, depth)
+    work, steps = count(model, depth), {"patches": trainer(model, depth, patches, labels)}
+    if depth in CUTS:
+        trunk = keras.Model(model.inputs, model.get_layer(CUTS[depth]).output)
+        steps["pass"] = lambda: trunk.predict_on_batch(patches)
+        steps["activations"] = trainer(suffix(model, CUTS[depth]), depth, trunk.predict_on_batch(patches), labels)
+    rounds = [{name: _timed(step) * 1000 / BATCH for name, step in steps.items()} for _ in range(ROUNDS + 1)]
+    return {name: np.array([each[name] for each in rounds[1:]]) for name in steps}, work  # The first round traces.
+
+
+def row(case, depth, times, work, roof):
+    """Describe a depth; the pass through its frozen layers counts once in so many epochs."""
+    compute, update = work.floor_ms(roof)
+    floor, shared = compute + update, times["pass"] / EPOCHS if depth in CUTS else 0.0
+    ours = times["activations"] + shared if depth in CUTS else times["patches"]
+    after = np.median(ours)
+    parts = f"arithmetic {compute:.3f} ms, update {update:.3f} ms"
+    found = {"what": f"training step, {label(depth)}: {case.name}", "after": after, "unit": "ms an image"}
+    found["note"] = f"floor {floor:.3g} ms (x{after / floor:.2f}): {parts}"
+    if depth in CUTS:
+        against = {"against": "on patches", "before": np.median(times["patches"])}
+        found |= against | {"ratio": np.median(times["patches"] / ours)}
+        found["what"] += ", frozen prefix"
+        found["note"] += f"; measured with a pass of {np.median(times['pass']):.3g} ms in {EPOCHS} epochs"
+    before = f"{found['before']:8.2f} {found['ratio']:6.2f}" if depth in CUTS else " " * 15
+    print(f"{label(depth):14} {before} {after:8.2f} {floor:8.2f} {after / floor:6.2f}  {parts}", flush=True)
+    return found
+
+
+def table(case, roof):
+    """Measure all depths of a case, and the roof before each; return rows, printed when the roof is known."""
+    measured_depths = []
+    for depth in DEPTHS:
+        roof.measure()
+        measured_depths.append((depth, *measure(case, depth)))
+        keras.backend.clear_session()
+        gc.collect()
+    print(f"{case.name}, ms an image, medians of {ROUNDS}")
+    print(f"{'':14} {'patches':>8} {'ratio':>6} {'ours':>8} {'floor':>8} {'x':>6}")
+    return [row(case, *depth, roof) for depth in measured_depths]
+
+
+def main():
+    """Print a table for each case, then the two rates that the floors are made of."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", action="store_true", help="also 227 pixels and 4096 units, as the paper")
+    cases, roof = (QUICK, FULL) if parser.parse_args().full else (QUICK,), Roof()
+    rows = [row for case in cases for row in table(case, roof)]
+    rows += [
+        {"what": "float32 matrix product, largest rate", "after": roof.flops / 1e9, "unit": "GFLOP/s"},
+        {"what": "copy of 256 MiB, read and written", "after": roof.bandwidth / 1e9, "unit": "GB/s"},
+    ]
+    print(f"{roof.flops / 1e9:.0f} GFLOP/s, {roof.bandwidth / 1e9:.1f} GB/s")
+    measured.record(__file__, rows)
+
+
+if __name__ == "__main__":
+    main()
