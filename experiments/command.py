@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from experiments.facts import facts
-from repro import plotting, run_lists, runs, sweep
+from repro import plotting, run_lists, runs
 from repro.profiles import load_profile
 from repro.runs import Run
 
@@ -133,9 +133,11 @@ def make(wanted, options):
     run_lists.write(_list_name(options), options.wanted.values(), options.results)
     todo = runs.missing(list(wanted.values()), options.results)
     if todo and not options.draw_only:
-        # Once, before several processes would want them at the same time.
+        # Imported late: what only draws needs neither joblib nor Keras.
+        from repro import sweep
         from repro.weights import prepare
 
+        # Once, before several processes would want them at the same time.
         prepare(options.weights)
         application = importlib.import_module(f"repro.applications.{todo[0].application}")
         application.prepare(todo[0].data, todo[0].settings[todo[0].application], options.results)

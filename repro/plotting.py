@@ -12,6 +12,8 @@ from textwrap import fill
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
@@ -253,9 +255,12 @@ def save_figure(figure, stem, columns, caveat=""):
         raise ValueError(f"Columns must be of one length. Received: {lengths}.")
     png, pdf, table = (Path(f"{stem}.{ending}") for ending in ("png", "pdf", "csv"))
     png.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(png, dpi=200)
+    # Each canvas itself: savefig lays a figure out for every file, and draws it once more to do so.
+    figure.dpi = 200
+    FigureCanvasAgg(figure).print_png(png)
+    figure.set_layout_engine("none")
     with mpl.rc_context({"pdf.fonttype": 42}):  # TrueType: text stays text
-        figure.savefig(pdf, metadata={"CreationDate": None})
+        FigureCanvasPdf(figure).print_pdf(pdf, metadata={"CreationDate": None})
     with table.open("w", newline="", encoding="utf-8") as file:
         file.writelines(f"# {line}\n" for line in [*figure.get_suptitle().splitlines(), *caveat.splitlines()])
         rows = csv.writer(file, lineterminator="\n")

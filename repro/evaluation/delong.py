@@ -15,10 +15,9 @@ from functools import partial
 
 import numpy as np
 from scipy.special import ndtr, ndtri
-from scipy.stats import rankdata
 
 from repro.evaluation.intervals import Interval, bootstrap
-from repro.evaluation.roc import auc
+from repro.evaluation.roc import auc, midranks
 
 CERTAIN = "DeLong's variance is 0: the limits are the value itself, which is no certainty"
 
@@ -165,10 +164,10 @@ def _wins(labels, scores):
             "DeLong's variance needs at least two images of each class. "
             f"Received: {np.sum(positive)} positive, {np.sum(~positive)} negative."
         )
-    ranks = rankdata(scores, axis=1)
-    above = ranks[:, positive] - rankdata(scores[:, positive], axis=1)
-    below = np.sum(positive) - ranks[:, ~positive] + rankdata(scores[:, ~positive], axis=1)
-    return above, below
+    ranks, of_positives, of_negatives = (
+        np.array([midranks(row) for row in part]) for part in (scores, scores[:, positive], scores[:, ~positive])
+    )
+    return ranks[:, positive] - of_positives, np.sum(positive) - ranks[:, ~positive] + of_negatives
 
 
 def _moments(above, below):

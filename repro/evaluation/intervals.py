@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, logit, ndtri
-from scipy.stats import binomtest
 
 from repro.evaluation import idca
 from repro.evaluation.froc import curve, scored, sensitivity_at
@@ -166,23 +165,26 @@ def idca_interval(detections, at, level=0.95, fixed_rate=False):
     """
     at = _checked_points(detections, at)
     data, num_lesions = scored(detections), int(np.sum(detections.num_lesions))
-    columns = np.stack(_exact(detections, at, level))
-    method, note = np.full(at.shape, "clopper-pearson"), ""
+    columns, fits, note = np.empty((3, at.size)), np.zeros(at.size, dtype=bool), ""
     try:
         model = idca.fit_idca(data.noise, data.hits, num_lesions, int(np.sum(detections.num_images)))
         inside = at < model.rate
         fitted = np.stack(_on_logit_scale(*idca.sensitivity(model, at[inside], fixed_rate), level))
-        good = np.isfinite(fitted).all(axis=0)
-        chosen = np.flatnonzero(inside)[good]
-        columns[:, chosen], method = fitted[:, good], _marked(method, chosen, "idca")
-        note = "" if good.all() else "fitted sensitivity of 0 or 1: exact binomial interval"
+        fits[inside] = np.isfinite(fitted).all(axis=0)
+        columns[:, fits] = fitted[:, fits[inside]]
+        note = "" if fits[inside].all() else "fitted sensitivity of 0 or 1: exact binomial interval"
     except idca.NoFit as reason:
         note = f"exact binomial interval, no IDCA fit: {reason}"
-    return Interval(*columns, method, note)
+    if not fits.all():
+        columns[:, ~fits] = _exact(detections, at[~fits], level)
+    return Interval(*columns, np.where(fits, "idca", "clopper-pearson"), note)
 
 
 def clopper_pearson(successes, trials, level=0.95):
     """Compute the exact binomial interval; returns low, high as floats."""
+    # Imported late: it takes longer than all else that most figures are drawn with.
+    from scipy.stats import binomtest
+
     limits = binomtest(int(successes), int(trials)).proportion_ci(level, method="exact")
     return float(limits.low), float(limits.high)
 
@@ -201,12 +203,6 @@ def _on_logit_scale(value, standard_error, level):
     with np.errstate(divide="ignore", invalid="ignore"):
         half = ndtri((1 + level) / 2) * standard_error / (value * (1 - value))
         return value, expit(logit(value) - half), expit(logit(value) + half)
-
-
-def _marked(method, chosen, name):
-    method = method.astype(object)
-    method[chosen] = name
-    return method.astype(str)
 
 
 def _checked_points(detections, at):

@@ -5,6 +5,7 @@ frames and lesions of one subject are not, and resampling those makes intervals 
 (METHODS B1). Candidates are sorted once; no curve is built again for a resample.
 """
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,10 +13,10 @@ import numpy as np
 
 from repro.evaluation.froc import scored
 
-# Scores are counted in blocks of this many ranks: whole blocks by one matrix product, one block by rank.
-BLOCK = 256
-# Numbers held at once for a batch of resamples (8 bytes each, a few arrays of this size).
+# Numbers held at once for a batch of resamples (8 bytes each, a few arrays of this size), and how many of them one
+# resample needs at least: as many as blocks of scores, of which there are 256 for 65,000 candidates (see `_ranked`).
 BATCH = 1_000_000
+WIDTH = 256
 
 
 def resample(statistic, num_subjects, resamples=2000, seed=0):
@@ -39,7 +40,7 @@ def resample(statistic, num_subjects, resamples=2000, seed=0):
         raise ValueError(f"Nothing to resample. Received: num_subjects={num_subjects}, resamples={resamples}.")
     generator = np.random.default_rng(seed)
     equal = np.full(num_subjects, 1 / num_subjects)
-    batch = max(1, BATCH // max(num_subjects, BLOCK))
+    batch = max(1, BATCH // max(num_subjects, WIDTH))
     sizes = [min(batch, resamples - start) for start in range(0, resamples, batch)]
     return np.concatenate([statistic(generator.multinomial(num_subjects, equal, size)) for size in sizes])
 
@@ -81,8 +82,9 @@ class _Ranked:
     ----------
     size : int
         Number of events.
-    blocks : ndarray of shape (blocks + 1, BLOCK), int
-        Subject of each event; where there is none, one past the last subject, whose weight is zero.
+    blocks : ndarray of shape (blocks + 1, ranks), int
+        Subject of each event; where there is none, one past the last subject, whose weight is zero. Whole blocks are
+        counted by one matrix product, one block by rank.
     reached : ndarray of shape (blocks + 1, subjects), float
         Events of each subject before each block.
     """
@@ -93,13 +95,15 @@ class _Ranked:
 
 
 def _ranked(subject, num_subjects):
-    num_blocks = -(-subject.size // BLOCK)
-    blocks = np.full((num_blocks + 1) * BLOCK, num_subjects)
+    # About as many blocks as ranks in one: a resample looks at all blocks and then at the ranks of one.
+    ranks = math.isqrt(subject.size) + 1
+    num_blocks = -(-subject.size // ranks)
+    blocks = np.full((num_blocks + 1) * ranks, num_subjects)
     blocks[: subject.size] = subject
-    cells = np.arange(subject.size) // BLOCK * num_subjects + subject
+    cells = np.arange(subject.size) // ranks * num_subjects + subject
     counts = np.bincount(cells, minlength=num_blocks * num_subjects).reshape(num_blocks, num_subjects)
     reached = np.vstack([np.zeros(num_subjects), np.cumsum(counts, axis=0)])
-    return _Ranked(subject.size, blocks.reshape(-1, BLOCK), reached)
+    return _Ranked(subject.size, blocks.reshape(-1, ranks), reached)
 
 
 def _sensitivities(noise, hits, above, counts, at, weights):
@@ -127,12 +131,13 @@ def _tolerated(noise, reached, padded, limit, num_images):
     weight = np.take_along_axis(padded, noise.blocks[block], axis=1)
     false_positives = before[:, None] + np.cumsum(weight, axis=1)
     within = np.count_nonzero(false_positives / num_images[:, None] <= limit, axis=1)
-    return np.minimum(block * BLOCK + within, noise.size)
+    return np.minimum(block * noise.blocks.shape[1] + within, noise.size)
 
 
 def _weight_of_first(hits, reached, padded, number):
     """Sum each resample's weight over the first `number` events; number : (r,) int."""
-    block, rest = np.divmod(number, BLOCK)
+    ranks = hits.blocks.shape[1]
+    block, rest = np.divmod(number, ranks)
     weight = np.take_along_axis(padded, hits.blocks[block], axis=1)
-    inside = np.sum(weight * (np.arange(BLOCK) < rest[:, None]), axis=1)
+    inside = np.sum(weight * (np.arange(ranks) < rest[:, None]), axis=1)
     return reached[block, np.arange(block.size)] + inside

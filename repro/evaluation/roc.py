@@ -5,7 +5,6 @@ written that way, `Detections` serves both, and intervals and comparisons are co
 """
 
 import numpy as np
-from scipy.stats import rankdata
 
 from repro.evaluation.froc import Detections, froc_curve
 
@@ -53,8 +52,26 @@ def auc(labels, scores):
             f"scores, {np.sum(np.isnan(scores))} of them NaN."
         )
     positives, negatives = np.sum(labels), np.sum(~labels)
-    wins = np.sum(rankdata(scores)[labels]) - positives * (positives + 1) / 2
+    wins = np.sum(midranks(scores)[labels]) - positives * (positives + 1) / 2
     return float(wins / (positives * negatives))
+
+
+def midranks(values):
+    """Rank numbers from 1, the smallest; equal ones share the mean of their ranks.
+
+    What scipy.stats.rankdata does, without the import of scipy.stats, which takes longer than a figure.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,), float
+        None of them NaN.
+
+    Returns
+    -------
+    ndarray of shape (n,), float
+    """
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]
 
 
 def roc_detections(labels, scores, subjects=None):
