@@ -132,6 +132,16 @@ def optimizer(model, rates, steps_per_epoch, momentum=0.9, decay=0.95):
     """
     import keras
 
+    class OneDeviceSGD(keras.optimizers.SGD):
+        """Does not sum gradients over devices: there is one.
+
+        On TensorFlow, Keras' way of summing keeps every trained network in memory for good (tensorflow/tensorflow,
+        issue 97697).
+        """
+
+        def _all_reduce_sum_gradients(self, grads_and_vars):
+            return grads_and_vars
+
     weighted = {layer.name: layer for layer in _flat(model) if layer.weights}
     _check_cover(weighted, rates)
     steps = {}
@@ -139,7 +149,7 @@ def optimizer(model, rates, steps_per_epoch, momentum=0.9, decay=0.95):
     def sgd(rate):
         if rate not in steps:
             schedule = keras.optimizers.schedules.ExponentialDecay(rate, steps_per_epoch, decay, staircase=True)
-            steps[rate] = keras.optimizers.SGD(schedule, momentum=momentum)
+            steps[rate] = OneDeviceSGD(schedule, momentum=momentum)
         return steps[rate]
 
     # By identity of the variable: MultiOptimizer's patterns fall back silently on what they do not match.

@@ -1,5 +1,6 @@
 """Execute a list of runs: what is done is skipped, one bar shows the time left, a failure stops only itself."""
 
+import gc
 import importlib
 import os
 import platform
@@ -93,6 +94,8 @@ def perform(run, results):
     start = time.perf_counter()
     with prefix.sharing([run], results):
         scores, record = application.perform(run, results)
+    # A network is full of cycles, which Python frees when it looks for them; the next one would come on top.
+    gc.collect()
     seconds = round(time.perf_counter() - start, 1)
     runs.save(run, results, scores, record | {"seconds": seconds, "versions": versions()})
 

@@ -1,5 +1,8 @@
 """Training: what moves, what is kept, when it stops, that it repeats, and that it says when it fails."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -166,3 +169,17 @@ def test_a_candidate_s_score_is_the_mean_over_its_views():
 def test_a_candidate_without_views_is_an_error():
     with pytest.raises(ValueError, match=r"Received none for \[1\]"):
         candidate_scores(dense(), Points(3), np.array([0, 2, 2]))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a graph of TensorFlow's")
+@pytest.mark.parametrize("variant", ["torchvision", "caffe"])
+def test_nothing_of_a_network_stays_in_memory(variant):
+    """A graph that stays keeps weights and momentum: in a sweep of the paper's size half a gigabyte a network."""
+    model = build_alexnet(2, variant, 67, 16, seed=1)
+    train(model, Squares(9), Squares(6), layer_rates("conv1"), Plan(batch_size=9, max_epochs=1, patience=1), seed=1)
+    weights = weakref.ref(model.get_layer("fc6").kernel)
+    del model
+    gc.collect()
+    graphs = [each for each in gc.get_objects() if type(each).__name__ == "FuncGraph"]
+    assert [graph.name for graph in graphs if graph.name.startswith("one_step")] == []
+    assert weights() is None
