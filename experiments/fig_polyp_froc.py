@@ -4,9 +4,9 @@ Claim tested: deep fine-tuning beats shallow, and a network from scratch, at few
 scratch widens as training videos are taken away (C2).
 Paper: deep > moderate > shallow; conv4 and deeper beat scratch; every network beats the handcrafted rival (p < .05);
 with 25 % of the videos the network from scratch collapses.
-Ours (quick profile, phantoms, sensitivity at 0.1 false positives a frame, mean of seeds 0, 1, 2): conv1 .55, conv4 .54,
-handcrafted .47, fc7 .44, fc8 .41, scratch .30; with 25 % of the videos conv1 .47, scratch .23. On CVC-ColonDB: README.
-Time: about 5 minutes on 2 cores with the quick profile, with nothing done before.
+Ours (quick profile, phantoms, sensitivity at 0.1 false positives a frame, mean of seeds 0, 1, 2): conv4 .54, conv1 .52,
+handcrafted .47, fc7 .44, fc8 .42, scratch .30; with 25 % of the videos conv1 .43, scratch .13. On CVC-ColonDB:
+RESULTS.md. Time: 3 to 5 minutes on 2 cores with the quick profile, with nothing done before.
 
     python experiments/fig_polyp_froc.py
     python experiments/fig_polyp_froc.py --data FOLDER
