@@ -100,15 +100,18 @@ class Shelf:
         Features or None
             None where they are too large to keep.
         """
-        if group(run) != self._group:
-            self.clear()
-            self._group, self._dtype = group(run), np.dtype(_kept_in(run))
         key = side, CUTS[run.arm]
         known = self._tables.get(key)
         if known is None or known[0] != _weights_below(model, CUTS[run.arm]):
             self._fill(model, patches, side)
         values = self._tables[key][1]
         return None if values is None else Features(values, patches.labels)
+
+    def enter(self, run):
+        """Forget what another group's runs left behind, whether this run shares anything or not."""
+        if group(run) != self._group:
+            self.clear()
+            self._group, self._dtype = group(run), np.dtype(_kept_in(run))
 
     def clear(self):
         """Forget all activations, and remove their files."""
@@ -237,6 +240,8 @@ class Split:
 
     def __init__(self, run, model):
         self.run, self.model, self._suffix = run, model, None
+        if _shelf is not None:
+            _shelf.enter(run)
 
     def of(self, **tables):
         """Return the network that takes some tables, and what it takes.

@@ -157,6 +157,19 @@ def test_large_tables_lie_in_files_which_are_removed(monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_run_that_shares_nothing_lets_another_group_s_files_go(monkeypatch, tmp_path):
+    monkeypatch.setattr(prefix, "MEMORY", 1000)
+    wanted = [run("conv3"), run("conv1", seed=4)]
+    model, table = networks.prepare_network(wanted[0], num_classes=2)[0], Patches().training()[0]
+    with prefix.sharing(wanted, tmp_path):
+        prefix.Split(wanted[0], model).of(training=table)
+        assert len(list(tmp_path.rglob("*.npy"))) == 1
+        prefix.Split(run("conv1"), model)
+        assert len(list(tmp_path.rglob("*.npy"))) == 1
+        prefix.Split(wanted[1], model)
+        assert list(tmp_path.rglob("*.npy")) == []
+
+
 def test_what_no_disk_can_hold_is_learnt_from_as_patches(monkeypatch, tmp_path):
     """Room for conv5's activations of the training table and of validation, but not of the larger testing table."""
     monkeypatch.setattr(Patches, "training", lambda self: (Table(self, 12, 1), Table(self, 11, 2)))

@@ -86,3 +86,8 @@ def test_many_scores_fill_nineteen_bins():
 def test_no_fit_where_the_likelihood_has_no_maximum(noise, hits, reason):
     with pytest.raises(idca.NoFit, match=reason):
         idca.fit_idca(noise, hits, 100, 10)
+
+
+def test_the_normal_density_is_scipy_s_to_the_bit():
+    x = np.append(np.random.default_rng(6).normal(scale=4, size=(17, 23)), [[-np.inf, 0, np.inf] + [1e9] * 20], axis=0)
+    np.testing.assert_array_equal(idca._normal_density(x), norm.pdf(x))

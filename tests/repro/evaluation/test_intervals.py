@@ -57,6 +57,18 @@ def test_without_a_fit_the_exact_interval_stands_in_and_says_so(noise, hits, val
     )
 
 
+def test_points_in_any_order_get_their_own_limits():
+    """Hits .7, .3 and .05 of 4 lesions lie between false positives at .9, .5 and .1 in 5 images: too few for a fit."""
+    unfitted = froc_interval(one_subject([0.1, 0.5, 0.9], [0.05, 0.3, 0.7], 4, 5), [0.6, 0.2, 0.4])
+    assert unfitted.value.tolist() == [0.75, 0.25, 0.5]
+    assert list(zip(unfitted.low, unfitted.high, strict=True)) == [clopper_pearson(found, 4) for found in (3, 1, 2)]
+    generator = np.random.default_rng(1)
+    data = one_subject(generator.normal(size=12), 1 + generator.normal(size=17), 20, 4)
+    mixed, alone = froc_interval(data, [8.0, 0.5, 2.9]), [froc_interval(data, at) for at in (8.0, 0.5, 2.9)]
+    assert mixed.method.tolist() == ["clopper-pearson", "idca", "idca"]
+    np.testing.assert_array_equal(mixed.high, [one.high[0] for one in alone])
+
+
 def test_clopper_pearson_by_hand():
     """None of n: the upper limit is 1 - (.025) ** (1 / n)."""
     assert clopper_pearson(0, 9) == pytest.approx((0, 1 - 0.025 ** (1 / 9)))

@@ -30,7 +30,7 @@ def rebuilt(data, at, weights):
     return sensitivity_at(*froc_curve(data.score[rows], lesion, *counts)[:2], at)
 
 
-@pytest.mark.parametrize("n", [1500, 256, 31])
+@pytest.mark.parametrize("n", [1500, 256, 31, 20_000])
 def test_weights_give_what_rebuilt_curves_give(n):
     data, at = tied_detections(seed=n, n=n), np.array([0.05, 0.29, 1, 3, 100])
     weights = np.random.default_rng(1).multinomial(7, [1 / 7] * 7, size=40)

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
 from repro.evaluation import auc, curve, roc_curve, roc_detections
+from repro.evaluation.roc import midranks
 
 
 def test_curve_by_hand():
@@ -44,3 +46,10 @@ def test_an_roc_is_the_froc_of_its_detections():
     assert detections.subjects == ("a", "b")
     assert (detections.num_images.tolist(), detections.num_lesions.tolist()) == ([2, 1], [1, 2])
     np.testing.assert_array_equal(curve(detections)[:2], roc_curve(labels, scores)[:2])
+
+
+def test_midranks_are_scipy_s_to_the_bit():
+    values = np.random.default_rng(5).integers(-4, 9, 131) / 3
+    np.testing.assert_array_equal(midranks(values), rankdata(values))
+    assert midranks(np.array([0.7, 0.2, 0.7, 0.7])).tolist() == [3, 1, 3, 3]
+    assert midranks(np.array([])).size == 0
