@@ -23,7 +23,7 @@ from repro.feeding import Feed, count_cutters
 from repro.finetune import layer_rates, optimizer
 
 CASES = (("torchvision", 99, 512), ("caffe", 227, 4096))
-FRAMES, BATCH, BATCHES, ROUNDS = 20, 50, 6, 5
+FRAMES, BATCH, BATCHES, ROUNDS = 20, 50, 4, 4
 
 
 def table_of(size, rng):
