@@ -1,6 +1,7 @@
 """From a run to a network: how it starts, what a reader must be told."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -63,8 +64,8 @@ def test_a_run_is_trained_tested_and_recorded(monkeypatch):
     monkeypatch.setattr(networks, "prepare_network", lambda _, num_classes: (f"model of {num_classes}", ["frozen"]))
     monkeypatch.setattr(networks, "train_arm", lambda _, *given: seen.append(given) or "history")
     monkeypatch.setattr(networks, "candidate_scores", lambda *given, **_: seen.append(given) or "scores")
-    record = {"caveats": ["known"], "counts": 7}
-    assert networks.classify("run", Patches(), record) == "scores"
+    record, run = {"caveats": ["known"], "counts": 7}, SimpleNamespace(arm="scratch")
+    assert networks.classify(run, Patches(), record) == "scores"
     assert seen[0] == ("model of 2", "abc", "defgh")
     assert seen[1][:2] == ("model of 2", "wxyz")
     assert record == {

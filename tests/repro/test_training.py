@@ -175,11 +175,18 @@ def test_a_candidate_without_views_is_an_error():
 @pytest.mark.parametrize("variant", ["torchvision", "caffe"])
 def test_nothing_of_a_network_stays_in_memory(variant):
     """A graph that stays keeps weights and momentum: in a sweep of the paper's size half a gigabyte a network."""
+    before = training_graphs()
     model = build_alexnet(2, variant, 67, 16, seed=1)
     train(model, Squares(9), Squares(6), layer_rates("conv1"), Plan(batch_size=9, max_epochs=1, patience=1), seed=1)
+    assert training_graphs() > before
     weights = weakref.ref(model.get_layer("fc6").kernel)
     del model
+    assert training_graphs() <= before
+    assert weights() is None
+
+
+def training_graphs():
+    """Count TensorFlow's graphs of a training step that are in memory; other tests may have left some."""
     gc.collect()
     graphs = [each for each in gc.get_objects() if type(each).__name__ == "FuncGraph"]
-    assert [graph.name for graph in graphs if graph.name.startswith("one_step")] == []
-    assert weights() is None
+    return sum(graph.name.startswith("one_step") for graph in graphs)
