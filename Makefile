@@ -44,7 +44,7 @@ readme: .venv/ready  ## the README's numbers again, from the files that they com
 times: weights  ## how long make figures takes from nothing, into figures/times.csv
 	$(BIN)/python benchmarks/figures.py $(SCRIPTS)
 
-bench: .venv/ready  ## what is fast, and how much faster than the plain way
+bench: weights  ## what is fast, and how much faster than the plain way
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/arms.py --full

@@ -32,7 +32,6 @@ oneDNN, AMD EPYC (AVX-512), ms an image; the whole step took 45.5 (conv1, 227 px
 
 import argparse
 import gc
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,8 +41,9 @@ import measured
 import numpy as np
 
 from repro.alexnet import build_alexnet
-from repro.finetune import DEPTHS, label, layer_rates, optimizer, trainable_until
+from repro.finetune import DEPTHS, label, layer_rates, trainable_until
 from repro.prefix import CUTS, suffix
+from repro.training import compile_network
 
 BATCH, CLASSES, EPOCHS = 50, 2, 5
 ROUNDS = 5
@@ -95,7 +95,7 @@ class Roof:
         for side, matrix in zip(SIDES, self._matrices, strict=True):
             seconds = _seconds(lambda matrix=matrix: float(keras.ops.matmul(matrix, matrix)[0, 0]))
             self.flops = max(self.flops, 2 * side**3 / seconds)
-        parts = np.array_split(np.arange(COPIED), _cores())
+        parts = np.array_split(np.arange(COPIED), measured.cores())
         slices = [slice(part[0], part[-1] + 1) for part in parts]
         with ThreadPoolExecutor(len(slices)) as pool:
             seconds = _seconds(lambda: list(pool.map(self._copy, slices)))
@@ -114,10 +114,6 @@ def _timed(function):
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
-
-
-def _cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def count(model, depth):
@@ -146,11 +142,7 @@ def trainer(model, depth, inputs, labels):
     """Return a function that trains a network, or what is above its cut, by one step, as `repro.training` does."""
     names = {layer.name for layer in model.layers}
     rates = {layer: rate for layer, rate in layer_rates(depth).items() if layer in names}
-    model.compile(
-        optimizer=optimizer(model, rates, steps_per_epoch=1000),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
-    )
+    compile_network(model, rates, steps_per_epoch=1000)
     return lambda: float(model.train_on_batch(inputs, labels))
 
 

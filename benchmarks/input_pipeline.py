@@ -12,7 +12,6 @@ network on a GPU must not exceed. What it measures, it also writes into measured
 
 import time
 
-import keras
 import measured
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -20,7 +19,8 @@ from scipy.ndimage import gaussian_filter
 from data_prep.patches import PatchTable, ViewGrid
 from repro.alexnet import build_alexnet
 from repro.feeding import Feed, count_cutters
-from repro.finetune import layer_rates, optimizer
+from repro.finetune import layer_rates
+from repro.training import compile_network
 
 CASES = (("torchvision", 99, 512), ("caffe", 227, 4096))
 FRAMES, BATCH, BATCHES, ROUNDS = 20, 50, 4, 4
@@ -39,9 +39,7 @@ def table_of(size, rng):
 def measure(variant, size, fc_units, rng):
     """Time one network; return a row."""
     table, model = table_of(size, rng), build_alexnet(2, variant, size, fc_units, seed=0)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    jit = False if keras.backend.backend() == "tensorflow" else "auto"
-    model.compile(optimizer=optimizer(model, layer_rates("conv1"), BATCHES), loss=loss, jit_compile=jit)
+    compile_network(model, layer_rates("conv1"), BATCHES)
     batches = np.split(np.arange(len(table)), BATCHES)
     seconds, shares = [], []
     for _ in range(ROUNDS + 1):

@@ -57,8 +57,12 @@ def read(path=FILE):
 
 def machine():
     """Name what this runs on: its cores, as many as may be used, and its processor."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores, {_processor()}"
+    return f"{cores()} cores, {_processor()}"
+
+
+def cores():
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def backend():

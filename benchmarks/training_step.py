@@ -17,7 +17,6 @@ Both run where the backend does, on its GPU if it has one. There each takes all 
 TF_FORCE_GPU_ALLOW_GROWTH=true, XLA_PYTHON_CLIENT_PREALLOCATE=false.
 """
 
-import os
 import time
 from dataclasses import dataclass
 
@@ -25,20 +24,21 @@ import keras
 import measured
 import numpy as np
 
-from repro.alexnet import LAYERS, POOLED, VARIANTS, build_alexnet
-from repro.finetune import BIAS_FACTOR, layer_rates, optimizer, trainable_until
+from repro.alexnet import build_alexnet
+from repro.finetune import BIAS_FACTOR, layer_rates, trainable_until
+from repro.training import compile_network
 
 try:
     import torch
-    from torch import nn
+    import torch_twin
 except ImportError:
     torch = None
 
 BATCH, CLASSES, UNITS = 50, 2, 4096
 ROUNDS = 5
-ARM, MOMENTUM, DROPOUT = "conv1", 0.9, 0.5
+ARM, MOMENTUM = "conv1", 0.9
 AGAINST = "the same network in plain PyTorch"
-LAYOUTS = ("contiguous", "channels_last")
+LAYOUTS = ("contiguous_format", "channels_last")
 
 
 @dataclass(frozen=True)
@@ -56,95 +56,38 @@ CASES = (Case("caffe", 227, "Caffe 227 px"), Case("torchvision", 224, "torchvisi
 def keras_step(model, patches, labels):
     """Return a function that trains the package's network by one step and returns the loss, as `repro.training`."""
     trainable_until(model, ARM)
-    model.compile(
-        optimizer=optimizer(model, layer_rates(ARM), steps_per_epoch=1000, momentum=MOMENTUM),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
-    )
+    compile_network(model, layer_rates(ARM), steps_per_epoch=1000, momentum=MOMENTUM)
     return lambda: float(model.train_on_batch(patches, labels))
 
 
-def plain_network(variant, side):
-    """Write AlexNet in PyTorch, layers by Caffe's names; `side` of pool5's maps."""
-    kind, layers, channels = VARIANTS[variant], {}, 3
-    for name, spec in kind.convolutions.items():
-        layers[name] = nn.Conv2d(channels, spec.filters, spec.kernel, spec.stride, spec.padding, groups=spec.groups)
-        layers[f"relu_{name}"] = nn.ReLU(inplace=True)
-        if name in kind.normalised:
-            layers[f"norm_{name}"] = nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
-        if name in POOLED:
-            layers[f"pool_{name}"] = nn.MaxPool2d(3, 2, ceil_mode=kind.pool_rounds_up)
-        channels = spec.filters
-    layers["flatten"], inputs = nn.Flatten(), channels * side**2
-    for name in ("fc6", "fc7"):
-        layers |= {name: nn.Linear(inputs, UNITS), f"relu_{name}": nn.ReLU(inplace=True)}
-        layers[f"drop_{name}"], inputs = nn.Dropout(DROPOUT), UNITS
-    layers["fc8"] = nn.Linear(inputs, CLASSES)
-    net = nn.Sequential()
-    for name, layer in layers.items():
-        net.add_module(name, layer)
-    return net
+def plain_step(net, patches, labels):
+    """Return a function that trains PyTorch's network by one step and returns the loss."""
+    groups = []
+    for name, rate in layer_rates(ARM).items():
+        own = net.get_submodule(name)
+        groups += [{"params": [own.weight], "lr": rate}, {"params": [own.bias], "lr": BIAS_FACTOR * rate}]
+    sgd, loss_of, device = (
+        torch.optim.SGD(groups, momentum=MOMENTUM),
+        torch.nn.CrossEntropyLoss(),
+        net.fc8.weight.device,
+    )
+    net.train()
+
+    def step():
+        sgd.zero_grad()
+        loss = loss_of(net(torch.from_numpy(patches).to(device)), torch.from_numpy(labels).to(device))
+        loss.backward()
+        sgd.step()
+        return loss.item()
+
+    return step
 
 
-def copy_weights(model, net):
-    """Give PyTorch's network the weights of ours; fc6 reads channels first there."""
-    with torch.no_grad():
-        for name in LAYERS:
-            kernel, bias = map(keras.ops.convert_to_numpy, model.get_layer(name).weights)
-            if name == "fc6":
-                kernel = kernel.reshape(*model.get_layer("pool5").output.shape[1:], UNITS).transpose(2, 0, 1, 3)
-                kernel = kernel.reshape(-1, UNITS)
-            kernel = kernel.T if kernel.ndim == 2 else kernel.transpose(3, 2, 0, 1)
-            own = net.get_submodule(name)
-            own.weight.copy_(torch.tensor(kernel))
-            own.bias.copy_(torch.tensor(bias))
-
-
-@dataclass
-class Plain:
-    """PyTorch's network in one memory layout, on the device of Keras' backend."""
-
-    variant: str
-    layout: str
-    net: object
-
-    def __post_init__(self):
-        layouts = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-        self.device = "cuda" if torch.cuda.is_available() and keras.distribution.list_devices("gpu") else "cpu"
-        self.format = layouts[self.layout]
-        self.net.to(self.device, memory_format=self.format)
-
-    def logits(self, patches):
-        """Preprocess patches as ours are, and pass them through the network."""
-        kind = VARIANTS[self.variant]
-        mean, scale = (torch.tensor(of, device=self.device).view(1, 3, 1, 1) for of in (kind.mean, kind.scale))
-        images = torch.from_numpy(patches).to(self.device).permute(0, 3, 1, 2)[:, list(kind.order)]
-        return self.net((images.to(torch.float32, memory_format=self.format) - mean) / scale)
-
-    def step(self, patches, labels):
-        """Return a function that trains the network by one step and returns the loss."""
-        groups = []
-        for name, rate in layer_rates(ARM).items():
-            own = self.net.get_submodule(name)
-            groups += [{"params": [own.weight], "lr": rate}, {"params": [own.bias], "lr": BIAS_FACTOR * rate}]
-        sgd, loss_of = torch.optim.SGD(groups, momentum=MOMENTUM), nn.CrossEntropyLoss()
-        self.net.train()
-
-        def step():
-            sgd.zero_grad()
-            loss = loss_of(self.logits(patches), torch.from_numpy(labels).to(self.device))
-            loss.backward()
-            sgd.step()
-            return loss.item()
-
-        return step
-
-
-def difference(model, plain, patches):
+def difference(model, net, patches):
     """Compare logits before anything is trained: the largest difference, as a share of their range over patches."""
-    plain.net.eval()
+    net.eval()
     with torch.no_grad():
-        theirs = plain.logits(patches).cpu().numpy()
+        theirs = net(torch.from_numpy(patches).to(net.fc8.weight.device)).cpu().numpy()
     ours = keras.ops.convert_to_numpy(model(patches, training=False))
     return np.abs(ours - theirs).max() / np.ptp(theirs, axis=0).max()
 
@@ -155,14 +98,15 @@ def measure(case):
     coarse = draw.integers(0, 256, (BATCH, 8, 8, 3), np.uint8)  # Blots: to a network, all fine noise looks alike.
     patches = np.ascontiguousarray(np.kron(coarse, np.ones((1, 29, 29, 1), np.uint8))[:, : case.size, : case.size])
     labels = draw.integers(0, CLASSES, BATCH)
-    model = build_alexnet(CLASSES, case.variant, case.size, UNITS, DROPOUT, seed=1)
-    side = model.get_layer("pool5").output.shape[1]
+    model = build_alexnet(CLASSES, case.variant, case.size, UNITS, seed=1)
+    on_gpu = torch.cuda.is_available() and keras.distribution.list_devices("gpu")
     steps, apart = {"ours": keras_step(model, patches, labels)}, []
     for layout in LAYOUTS:
-        plain = Plain(case.variant, layout, plain_network(case.variant, side))
-        copy_weights(model, plain.net)
-        apart.append(difference(model, plain, patches))
-        steps[layout] = plain.step(patches, labels)
+        net = torch_twin.build(case.variant, case.size, UNITS, CLASSES, getattr(torch, layout))
+        torch_twin.copy_weights(model, net)
+        net.to("cuda" if on_gpu else "cpu")
+        apart.append(difference(model, net, patches))
+        steps[layout] = plain_step(net, patches, labels)
     return row(case, in_turns(steps), max(apart))
 
 
@@ -202,7 +146,7 @@ def main():
     if torch is None:
         print("PyTorch is not installed, so there is nothing to compare with: pip install -e '.[parity]'")
         return
-    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    torch.set_num_threads(measured.cores())
     print(
         f"A training step, ms an image, medians of {ROUNDS}; Keras on {measured.backend()}, PyTorch {torch.__version__}"
     )

@@ -66,11 +66,7 @@ def train(model, patches, validation, rates, plan, seed):
     """
     keras.utils.set_random_seed(seed)
     steps = -(-len(patches) // plan.batch_size)
-    model.compile(
-        optimizer=optimizer(model, rates, steps, plan.momentum, plan.decay),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=_jit(),
-    )
+    compile_network(model, rates, steps, plan.momentum, plan.decay)
     watch = _Watch(model, validation, plan, steps)
     order = np.random.default_rng(seed)
     with tqdm(total=steps * plan.max_epochs, desc="training", unit="batch", leave=False, disable=None) as bar:
@@ -81,6 +77,18 @@ def train(model, patches, validation, rates, plan, seed):
                 break
     model.set_weights(watch.best_weights)
     return watch.history
+
+
+def compile_network(model, rates, steps_per_epoch, momentum=0.9, decay=0.95):
+    """Give a network its loss and the optimiser of Eq. 2; see `repro.finetune.optimizer`.
+
+    Compiled where a backend gains from it: XLA costs TensorFlow more seconds than a short run gives back.
+    """
+    model.compile(
+        optimizer=optimizer(model, rates, steps_per_epoch, momentum, decay),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+    )
 
 
 def _epoch(model, patches, rows, watch, bar):
@@ -94,11 +102,6 @@ def _epoch(model, patches, rows, watch, bar):
         bar.update()
     watch.history.waited = round(watch.history.waited + feed.waited, 2)
     return total / len(rows)
-
-
-def _jit():
-    """Compile where a backend gains from it; XLA costs TensorFlow more seconds than a short run gives back."""
-    return False if keras.backend.backend() == "tensorflow" else "auto"
 
 
 class _Watch:
