@@ -3,7 +3,8 @@
     python benchmarks/patches.py     # about 20 seconds on 2 cores
 
 Against what one would write first: `skimage.transform.resize` of each view's square, then `numpy.rot90` and mirroring.
-It runs on some of the views and is scaled; both take turns, and ratios are of neighbours in time. scikit-image's
+It runs on some of the views and is scaled, the package on a few boxes of the frame; both take turns, and ratios are of
+neighbours in time. scikit-image's
 defaults are taken as they are (bilinear; a Gaussian first where a square shrinks). The package cuts each square once,
 in as many threads as there are cores, and turns whole pixels. Also: single random views, as training asks for them.
 What it measures, it also writes into measured.csv.
@@ -20,7 +21,7 @@ from skimage.transform import resize
 from data_prep.patches import PatchTable, ViewGrid
 
 SIDES_PX = (60, 100, 180)
-SIZE, ROUNDS, TIMED_VIEWS, BATCH = 227, 9, 24, 50
+SIZE, ROUNDS, TIMED_VIEWS, TIMED_BOXES, BATCH = 227, 9, 24, 4, 50
 BORDER = 8  # scikit-image mirrors a square at its border, where the package reads on: pixels that are not compared
 GRID = ViewGrid(places=9)
 
@@ -52,16 +53,19 @@ def plainly(pixels, box, view):
 
 def all_views(side, rng):
     """Time all views of a box; return a row. Its side makes squares and steps of whole pixels, or nearly."""
-    pixels, box, number = frame(rng), (100, 160, side, side), len(GRID)
-    table = table_of(pixels, np.tile(box, (number, 1)), np.arange(number))
+    pixels, number = frame(rng), len(GRID)
+    boxes = np.column_stack(
+        [rng.integers((0, 0), (350 - side, 500 - side), (TIMED_BOXES, 2)), np.full((TIMED_BOXES, 2), side)]
+    )
+    table = table_of(pixels, np.repeat(boxes, number, axis=0), np.tile(np.arange(number), TIMED_BOXES))
     seconds = []
     for _ in range(ROUNDS + 1):
         chosen = rng.permutation(number)[:TIMED_VIEWS]
         start = time.perf_counter()
-        slow = np.stack([plainly(pixels, box, view) for view in chosen])
+        slow = np.stack([plainly(pixels, boxes[0], view) for view in chosen])
         middle = time.perf_counter()
-        fast = table.cut(np.arange(number))
-        seconds.append(((middle - start) / TIMED_VIEWS, (time.perf_counter() - middle) / number))
+        fast = table.cut(np.arange(len(table)))
+        seconds.append(((middle - start) / TIMED_VIEWS, (time.perf_counter() - middle) / len(table)))
     before, after = np.array(seconds[1:]).T
     unshifted = np.isin(GRID.locate(chosen)[0] * 9 + GRID.locate(chosen)[1], (0, 18))  # squares on whole pixels
     apart = np.abs(fast[chosen[unshifted]].astype(int) - slow[unshifted])[:, BORDER:-BORDER, BORDER:-BORDER]

@@ -4,6 +4,9 @@ A table says where each patch comes from and what it shows; pixels are cut in ba
 frames are kept, and only as many as asked: memory does not grow with the number of patches.
 """
 
+import math
+import operator
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -22,7 +25,7 @@ TURNS = {1: Pillow.Transpose.FLIP_LEFT_RIGHT, 4: Pillow.Transpose.TRANSPOSE, 5: 
 
 
 WORTH_THREADS = 8
-"""Squares of one image that are resized in threads: fewer take no longer than to start those."""
+"""Columns of squares of one image that are resized in threads: fewer take no longer than to start those."""
 
 
 @dataclass(frozen=True)
@@ -206,27 +209,35 @@ def random_crops(shape, number, side, draw):
 
 
 def _cut_into(patches, slots, pixels, boxes, view, grid):
-    """Fill `patches[slots]` with the given views of boxes of one image; orientations share one resize."""
+    """Fill `patches[slots]` with the given views of boxes of one image.
+
+    Orientations share a resize, and squares that stand below each other share its horizontal half.
+    """
     scale, translation, orientation = grid.locate(view)
     squares = _squares(boxes, np.asarray(grid.scales)[scale], grid.shift * np.asarray(grid.translations)[translation])
-    squares, which = np.unique(squares, axis=0, return_inverse=True)
-    by_square = np.split(np.argsort(which.ravel(), kind="stable"), np.cumsum(np.bincount(which.ravel()))[:-1])
+    columns = defaultdict(list)
+    # As numbers of Python, which are faster one by one: threads share the interpreter.
+    for top, left, side, slot, turn in np.column_stack([squares, slots, orientation]).tolist():
+        columns[left, side].append((top, int(slot), int(turn)))
 
-    def cut(square, same):
-        upright, turned = _resize(pixels, square, patches.shape[1]), {}
-        for slot in same:
-            turn, upside_down = orientation[slot] & 5, orientation[slot] & 2
+    def cut(left_side):
+        wanted, turned = columns[left_side], {}
+        tops = sorted({top for top, _, _ in wanted})
+        upright = _resize(pixels, tops, *left_side, patches.shape[1])
+        for top, slot, orientation in wanted:
+            turn, upside_down = orientation & 5, orientation & 2
             if turn not in turned:
-                turned[turn] = np.asarray(upright.transpose(TURNS[turn]) if turn else upright)
-            patches[slots[slot]] = turned[turn][::-1] if upside_down else turned[turn]
+                turned[turn] = _turn(upright, turn)
+            square = turned[turn][tops.index(top)]
+            patches[slot] = square[::-1] if upside_down else square
 
-    if len(squares) < WORTH_THREADS or joblib.cpu_count() == 1:
-        for square, same in zip(squares, by_square, strict=True):
-            cut(square, same)
+    if len(columns) < WORTH_THREADS or joblib.cpu_count() == 1:
+        for column in columns:
+            cut(column)
         return
     # Pillow and NumPy let other threads work while they move pixels.
     with ThreadPoolExecutor(joblib.cpu_count()) as pool:
-        list(pool.map(cut, squares, by_square))
+        list(pool.map(cut, columns))
 
 
 def _squares(boxes, scale, shift):
@@ -236,22 +247,47 @@ def _squares(boxes, scale, shift):
     return np.column_stack([centre - side[:, None] / 2, side])
 
 
-def _resize(pixels, square, size):
-    """Resize a square of an image to a Pillow image.
+def _resize(pixels, tops, left, side, size):
+    """Resize the squares of one column, which have their left and right edge in common.
 
-    Only the window that the filter reads is handed over, and the square's place counts from that window: Pillow keeps
-    it in 32 bits, and a patch must not depend on what else is cut with it.
+    Only the window that the filter reads is handed over, and a square's place counts from that window: Pillow keeps it
+    in 32 bits, and a patch must not depend on what else is cut with it.
+
+    Returns
+    -------
+    PIL.Image.Image
+        `size` wide; the resized squares stand below each other, in the order of `tops`.
     """
-    (corner, side), read = (square[:2], square[2]), int(np.ceil(max(1.0, square[2] / size))) + 1
-    first, last = np.floor(corner).astype(int) - read, np.ceil(corner + side).astype(int) + read
-    top, left = corner - first
-    window = Pillow.fromarray(_window(pixels, first, last))
-    return window.resize((size, size), Pillow.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+    read = math.ceil(max(1.0, side / size)) + 1
+    firsts, lasts = [math.floor(top) - read for top in tops], [math.ceil(top + side) + read for top in tops]
+    first, last = math.floor(left) - read, math.ceil(left + side) + read
+    strip = Pillow.fromarray(_window(pixels, (firsts[0], first), (lasts[-1], last)))
+    left, right = left - first, left - first + side
+    # Pillow resizes across, then down, and rounds between; of a window that is higher than wide and shrinks it may do
+    # the other first (since Pillow 13). Where it does not, squares can share the half that goes across.
+    if len(tops) > 1 and max(map(operator.sub, lasts, firsts)) <= max(strip.width, size):
+        strip = strip.resize((size, strip.height), Pillow.Resampling.BILINEAR, box=(left, 0, right, strip.height))
+        left, right = 0, size
+    column = Pillow.new("RGB", (size, size * len(tops)), None)
+    for number, (top, above, below) in enumerate(zip(tops, firsts, lasts, strict=True)):
+        window = strip.crop((0, above - firsts[0], strip.width, below - firsts[0]))
+        box = (left, top - above, right, top - above + side)
+        column.paste(window.resize((size, size), Pillow.Resampling.BILINEAR, box=box), (0, size * number))
+    return column
+
+
+def _turn(column, turn):
+    """Turn each square of a column: ndarray of shape (squares, size, size, 3), uint8; see `TURNS`."""
+    size, pixels = column.width, np.asarray(column.transpose(TURNS[turn]) if turn else column)
+    if turn < 4:
+        return pixels.reshape(-1, size, size, 3)
+    side_by_side = pixels.reshape(size, -1, size, 3).swapaxes(0, 1)
+    return side_by_side[::-1] if turn == 5 else side_by_side  # turned to the right, the lowest comes first
 
 
 def _window(pixels, first, last):
     """Cut out rows and columns from `first` to before `last`; outside, the nearest pixel of the edge is repeated."""
-    if (first >= 0).all() and (last <= pixels.shape[:2]).all():
+    if min(first) >= 0 and last[0] <= pixels.shape[0] and last[1] <= pixels.shape[1]:
         return pixels[first[0] : last[0], first[1] : last[1]]
     rows, columns = (np.arange(*ends) for ends in zip(first, last, strict=True))
     return pixels.take(rows, axis=0, mode="clip").take(columns, axis=1, mode="clip")

@@ -109,6 +109,17 @@ def test_a_patch_does_not_depend_on_what_is_cut_with_it():
     np.testing.assert_array_equal(beyond, np.broadcast_to(image[0, 0], (67, 67, 3)))
 
 
+@pytest.mark.parametrize(("side", "size"), [(40.7, 67), (98.6, 67), (95.6, 99), (222.6, 227)])
+def test_squares_that_stand_below_each_other_equal_those_cut_alone(side, size):
+    """Growing and shrinking; of the last two some windows are higher than wide and than the patch: Pillow 13 resizes
+    those down first."""
+    image = np.random.default_rng(2).integers(0, 256, (500, 700, 3), dtype=np.uint8)
+    boxes = [(round(12 + 7.3 * k, 3), 300.18, side, side) for k in range(20)] + [(-60.5, 300.18, side, side)]
+    together = views(image, boxes, (1.0,), 0, 8, size)
+    apart = [views(image, box, (1.0,), 0, 8, size) for box in boxes]
+    np.testing.assert_array_equal(together, np.concatenate(apart))
+
+
 @pytest.mark.parametrize("box", [(1, 2, 0, 4), (1, 2, 3), (1, np.nan, 3, 3)])
 def test_a_box_without_area_is_refused(box):
     with pytest.raises(ValueError, match="positive sides"):
