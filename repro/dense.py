@@ -7,28 +7,36 @@ columns that differ, with an example; here each layer is computed once for each 
 distinct column. As soon as hardly any are shared, and for the fully connected layers, where none are, the patches
 go through the network's own layers in batches.
 
-A convolution multiplies each distinct *input* by each tap of its kernel, once, and adds the products up where outputs
-need them: zero borders make more distinct outputs than inputs. At 227 pixels conv4 has 150,000 distinct inputs
-and 283,000 outputs for a region of 92x60 pixels, where patch by patch it has 933,000 of both. In all such a
-region takes 10 s instead of 42 s on 2 cores, 3 s of them in the fully connected layers (4096 units;
-`benchmarks/dense_maps.py`).
+A convolution is computed in two ways at once. Along columns each output's whole window is cut out, so that a matrix
+sums over it. Along rows products are shared: zero borders make more distinct outputs than inputs, and each row of
+*input* is multiplied once by each tap of the kernel that any output needs, then slices of products are added up, a run
+of rows after the other. At 227 pixels conv5 so has 1,176 products along rows for 60 patches, where its 548 distinct
+rows would need 1,644 and patch by patch it is 2,340.
+
+A region of 92x60 pixels, of 8 pixels of the canvas each, takes 8 s on 2 cores; patch by patch it is 41 s, and in
+plain PyTorch 103 s (227 pixels, 4096 units; `benchmarks/dense_maps.py`). Of these 8 s most is matrix products: 2.9 s
+in the fully connected layers, 600 GFLOP, and 3.4 s in the convolutions, 700 GFLOP (patch by patch 7,300), all at 210
+GFLOP/s. So it cannot be 8 times as fast as a Keras that spends nearly all its time in products: 440 GFLOP are the
+least for convolutions, if products were shared along columns too, and adding them up then took what that saved.
 """
 
 from functools import reduce
+from operator import add
 
 import keras
 import numpy as np
 from keras import ops
 
-from repro.dense_plan import count_shared_layers, sights
+from repro.dense_plan import OUTSIDE, count_shared_layers, find_runs, sights
 
-# Values of a result that a convolution works on at a time, 64 MiB of float32. conv5 of 30 columns at 227 pixels
-# takes 2.9 s of one core in blocks of 2**22, in ever more small operations, 2.0 s in blocks of 2**24 and of 2**25.
-BLOCK = 2**24
-BATCH = 250
+# Values of a result that a convolution works on at a time, 32 MiB of float32: at 227 pixels 2**22 to 2**25 take the
+# same time to 3 %; less is ever more small operations.
+BLOCK = 2**23
+# Patches in the fully connected layers at a time; their products reach 200 GFLOP/s at 250, 212 at 1000.
+BATCH = 500
 
 
-def dense_probabilities(model, canvas, zoom, rows, columns, columns_at_once=30):
+def dense_probabilities(model, canvas, zoom, rows, columns, columns_at_once=46):
     """Class probabilities of the patches of pixels of a region.
 
     The patch of the region's pixel (i, j) is ``canvas[i * zoom : i * zoom + size, j * zoom : j * zoom + size]``, where
@@ -46,7 +54,8 @@ def dense_probabilities(model, canvas, zoom, rows, columns, columns_at_once=30):
     rows, columns : sequence of int
         Pixels of the region to evaluate: all pairs of one of each.
     columns_at_once : int
-        Bounds memory: at 227 pixels and 92 rows, 30 columns take about 1 GB.
+        Bounds memory: at 227 pixels and 60 rows, 46 columns take 1.4 GB beside the network and 31 take 1 GB, and 4 %
+        longer.
 
     Returns
     -------
@@ -93,7 +102,9 @@ def _shared_layers(canvas, layers, row_sights, column_sights):
     x = ops.convert_to_tensor(canvas)
     for layer, row, column in zip(layers, row_sights[1:], column_sights[1:], strict=False):
         if isinstance(layer, keras.layers.Conv2D):
-            x = _convolve(x, row.windows, column.windows, layer)
+            # At stride 4 windows share little, and conv1's 11 taps of 3 channels make poor matrices.
+            convolve = _convolve_whole_windows if layer.strides[0] > 1 and layer.groups == 1 else _convolve
+            x = convolve(x, row.windows, column.windows, layer)
         elif isinstance(layer, keras.layers.MaxPooling2D):
             x = _pool(x, row.windows, column.windows)
         elif not isinstance(layer, keras.layers.ZeroPadding2D):  # The plan's -1 are these zeros already.
@@ -102,53 +113,84 @@ def _shared_layers(canvas, layers, row_sights, column_sights):
 
 
 def _convolve(x, rows, columns, layer):
-    """Convolve distinct rows and columns, in blocks of columns.
+    """Convolve distinct rows and columns, group by group; bring the groups together a run of rows at a time.
 
     `rows` of shape (distinct, size of the kernel) and `columns` alike say what each output is made of.
     """
-    kernel, bias = (ops.cast(ops.stop_gradient(weights), x.dtype) for weights in (layer.kernel, layer.bias))
-    x, rows, columns = _with_outside(x, rows, columns, 0.0)
-    groups = list(zip(ops.split(x, layer.groups, -1), ops.split(kernel, layer.groups, -1), strict=True))
-    # At stride 4 windows share little, and conv1's 121 taps of 3 channels make poor matrices: it is cut out whole.
-    strided = layer.strides[0] > 1
-    method = _cut_windows if strided else _share_products
-    values = int(np.prod(kernel.shape[:3])) if strided else kernel.shape[3]
-    at_once = max(1, BLOCK // (len(rows) * values // layer.groups))
+    kernel, bias = _weights(layer, x.dtype)
+    runs = find_runs(rows, max(1, BLOCK // (len(columns) * kernel.shape[3] // layer.groups)))
+    columns = np.where(columns == OUTSIDE, x.shape[1], columns)  # A column of zeros, appended.
+    inputs = ops.split(ops.pad(x, [(0, 0), (0, 1), (0, 0)]), layer.groups, -1)
+    groups = zip(inputs, ops.split(kernel, layer.groups, -1), strict=True)
+    found = [_convolve_group(some, filters, columns, runs) for some, filters in groups]
+    return ops.concatenate([ops.concatenate(parts, -1) + bias for parts in zip(*found, strict=True)], 0)
+
+
+def _convolve_group(x, kernel, columns, runs):
+    """Convolve one group of channels: for each run of rows (its rows, columns of the result, filters).
+
+    Along columns whole windows are cut out: a matrix then sums over them, and nothing but rows is left to add up.
+    """
+    channels = columns.shape[1] * x.shape[-1]
+    windows = ops.reshape(ops.take(x, columns.ravel(), axis=1), (-1, channels))
+    taps = list(ops.reshape(kernel, (len(kernel), channels, -1)))
+    repeated = _repeated_products(windows, taps, len(columns), runs)
+    sums = (_sum_products(windows, taps, len(columns), repeated, run) for run in runs)
+    return [ops.reshape(some, (-1, len(columns), kernel.shape[-1])) for some in sums]
+
+
+def _repeated_products(windows, taps, width, runs):
+    """Multiply once what several rows of the result need: for each tap the first row multiplied, and the products."""
+    products = {}
+    for number, tap in enumerate(taps):
+        used = [run.inputs[number] for run in runs if number in run.repeated]
+        if used:
+            first, last = min(rows.start for rows in used), max(rows.stop for rows in used)
+            products[number] = first, windows[first * width : last * width] @ tap
+    return products
+
+
+def _sum_products(windows, taps, width, repeated, run):
+    """Sum the products that a run of rows is made of: (rows of the run * width, filters)."""
+
+    def product(number, rows):
+        if number in run.repeated:
+            first, known = repeated[number]
+            return _some_rows(known, rows, first, width)
+        return _some_rows(windows, rows, 0, width) @ taps[number]
+
+    return reduce(add, (product(number, rows) for number, rows in run.inputs.items()))
+
+
+def _some_rows(x, rows, first, width):
+    """Take rows out of x of shape (rows * width, channels), whose own first row has the number `first`."""
+    start, stop = rows.start - first, rows.stop - first
+    if rows.step == 1:
+        return x[start * width : stop * width]
+    return ops.reshape(ops.reshape(x, (-1, width, x.shape[-1]))[start : stop : rows.step], (-1, x.shape[-1]))
+
+
+def _convolve_whole_windows(x, rows, columns, layer):
+    """Cut out the whole window of each output and multiply, in blocks of rows."""
+    kernel, bias = _weights(layer, x.dtype)
+    matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))
+    x, rows, columns = _with_outside(x, rows, columns)
+    at_once = max(1, BLOCK // (len(columns) * matrix.shape[0]))
     blocks = []
-    for start in range(0, len(columns), at_once):
-        block = columns[start : start + at_once]
-        blocks.append(ops.concatenate([method(*group, rows, block) for group in groups], -1) + bias)
-    return ops.concatenate(blocks, 1)
+    for start in range(0, len(rows), at_once):
+        windows = _cut(x, rows[start : start + at_once, None, :, None], columns[:, None, :])
+        blocks.append(ops.reshape(windows, (-1, matrix.shape[0])) @ matrix + bias)
+    return ops.reshape(ops.concatenate(blocks, 0), (len(rows), len(columns), -1))
 
 
-def _share_products(x, kernel, rows, columns):
-    """Multiply each input by each tap once; gather and add along rows, then along columns."""
-
-    def one_column_of_taps(number):
-        needed, places = np.unique(columns[:, number], return_inverse=True)
-        inputs = ops.take(x, needed, axis=1)
-        pairs = zip(kernel[:, number], rows.T, strict=True)
-        products = (ops.take(_multiply(inputs, tap), row, axis=0) for tap, row in pairs)
-        return ops.take(reduce(ops.add, products), places, axis=1)
-
-    return reduce(ops.add, map(one_column_of_taps, range(kernel.shape[1])))
+def _weights(layer, dtype):
+    """Return a convolution's kernel and bias."""
+    return (ops.cast(ops.stop_gradient(weights), dtype) for weights in (layer.kernel, layer.bias))
 
 
-def _cut_windows(x, kernel, rows, columns):
-    """Cut out the whole window of each output and multiply."""
-    windows = _cut(x, rows[:, None, :, None], columns[:, None, :])
-    return _multiply(ops.reshape(windows, (*windows.shape[:2], -1)), ops.reshape(kernel, (-1, kernel.shape[-1])))
-
-
-def _multiply(x, matrix):
-    """Multiply (rows, columns, channels) by a matrix as one flat product; TensorFlow is slow at three axes."""
-    product = ops.matmul(ops.reshape(x, (-1, matrix.shape[0])), matrix)
-    return ops.reshape(product, (*x.shape[:2], matrix.shape[1]))
-
-
-def _with_outside(x, rows, columns, value):
-    """Append to x a last row and column of what is outside a patch; rows and columns -1 become their numbers."""
-    x = ops.pad(x, [(0, 1), (0, 1), (0, 0)], constant_values=value)
+def _with_outside(x, rows, columns):
+    """Append to x a last row and column of zeros, outside a patch; rows and columns -1 become their numbers."""
+    x = ops.pad(x, [(0, 1), (0, 1), (0, 0)])
     return x, rows % x.shape[0], columns % x.shape[1]
 
 
@@ -158,15 +200,19 @@ def _cut(x, rows, columns):
 
 
 def _pool(x, rows, columns):
-    """Take maxima along rows, then along columns; what is outside never wins."""
-    x, rows, columns = _with_outside(x, rows, columns, -np.inf)
-    x = reduce(ops.maximum, [ops.take(x, tap, axis=0) for tap in rows.T])
-    return reduce(ops.maximum, [ops.take(x, tap, axis=1) for tap in columns.T])
+    """Take maxima along rows, then along columns; what is outside never wins, another input stands in for it."""
+    columns = np.where(columns == OUTSIDE, columns.max(axis=1, keepdims=True), columns)
+    places = [ops.convert_to_tensor(column, "int32") for column in columns.T]
+    blocks = []
+    for run in find_runs(rows, max(1, BLOCK // (x.shape[1] * x.shape[2]))):
+        block = reduce(ops.maximum, [x[some] for some in run.inputs.values()])
+        blocks.append(reduce(ops.maximum, [ops.take(block, tap, axis=1) for tap in places]))
+    return ops.concatenate(blocks, 0)
 
 
 def _patch_by_patch(x, layers, row_keys, column_keys):
     """Put each patch's map together and lead it through the rest of the network: (rows, columns, classes)."""
-    x, row_keys, column_keys = _with_outside(x, row_keys, column_keys, 0.0)
+    x, row_keys, column_keys = _with_outside(x, row_keys, column_keys)
     row, column = (grid.ravel() for grid in np.indices((len(row_keys), len(column_keys))))
     found = []
     for start in range(0, len(row), BATCH):

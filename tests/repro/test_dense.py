@@ -42,13 +42,15 @@ def spatial_layers(size, variant):
     return [layer for layer in build_alexnet(3, variant, size, 8).layers[1:] if len(layer.output.shape) == 4]
 
 
-# Poolings that hang over: pool2 and pool5 at 75 pixels, pool1 and pool5 at 79. torchvision pads conv1 too.
+# Poolings that hang over: pool2 and pool5 at 75 pixels, pool1 and pool5 at 79. torchvision pads conv1 too. At 16
+# pixels from one patch to the next, runs of conv1, pool1 and conv2 take every fourth or second row.
 @pytest.mark.parametrize(
     ("variant", "size", "zoom", "region"),
     [
         ("caffe", 67, 3, (6, 5)),
         ("caffe", 75, 4, (9, 7)),
         ("caffe", 79, 8, (4, 5)),
+        ("caffe", 71, 16, (5, 4)),
         ("torchvision", 67, 4, (7, 8)),
         ("torchvision", 99, 3, (5, 6)),
     ],
@@ -68,7 +70,7 @@ def test_equals_one_forward_pass_for_each_patch(variant, size, zoom, region, mon
 def test_how_much_is_shared_and_at_once_changes_only_time(price, monkeypatch):
     canvas = canvas_for(4, 67, (8, 6))[..., 0]
     model = network(canvas, 67, "torchvision")
-    rows, columns = [0, 1, 3, 7], [1, 2, 4]
+    rows, columns = [0, 1, 3, 7], [4, 1, 2]
     expected = probabilities(model, Patches(canvas, 4, 67, rows, columns), batch_size=12)
     monkeypatch.setattr(dense_plan, "PRICE_OF_SHARING", price)
     monkeypatch.setattr("repro.dense.BLOCK", 2**14)
@@ -77,11 +79,63 @@ def test_how_much_is_shared_and_at_once_changes_only_time(price, monkeypatch):
     np.testing.assert_allclose(found, expected.reshape(4, 3, 3), rtol=0, atol=5e-5)
 
 
+def two_patches():
+    """Number rows of two patches of four pixels, one below the other: convolution of size 3, padded by 1."""
+    return dense_plan.number_windows(dense_plan.whole_patches([0, 1], 4), 3, padding=(1, 1))
+
+
 def test_windows_of_two_patches_by_hand():
-    sight = dense_plan.number_windows(np.array([[0, 1, 2, 3], [1, 2, 3, 4]]), 3, padding=(1, 1))
-    windows = [[-1, 0, 1], [-1, 1, 2], [0, 1, 2], [1, 2, 3], [2, 3, -1], [2, 3, 4], [3, 4, -1]]
+    sight = two_patches()
+    windows = [[-1, 0, 1], [-1, 1, 2], [0, 1, 2], [1, 2, 3], [2, 3, 4], [2, 3, -1], [3, 4, -1]]
     assert sight.windows.tolist() == windows
-    assert sight.keys.tolist() == [[0, 2, 3, 4], [1, 3, 5, 6]]
+    assert sight.keys.tolist() == [[0, 2, 3, 5], [1, 3, 4, 6]]
+    assert sight.border.tolist() == [True, False, False, True]
+    assert dense_plan.number_windows(sight, 3, padding=(1, 1)).border.all()
+
+
+def test_runs_of_two_patches_by_hand():
+    found = [
+        (run.start, run.stop, run.inputs, set(run.repeated)) for run in dense_plan.find_runs(two_patches().windows, 9)
+    ]
+    # Tap 1 meets input 1 in rows 1 and 2, input 2 in row 3 only, input 3 in rows 4 and 5; tap 0 and tap 2 alike.
+    assert found == [
+        (0, 1, {1: slice(0, 1, 1), 2: slice(1, 2, 1)}, set()),
+        (1, 2, {1: slice(1, 2, 1), 2: slice(2, 3, 1)}, {1, 2}),
+        (2, 3, {0: slice(0, 1, 1), 1: slice(1, 2, 1), 2: slice(2, 3, 1)}, {1, 2}),
+        (3, 4, {0: slice(1, 2, 1), 1: slice(2, 3, 1), 2: slice(3, 4, 1)}, set()),
+        (4, 5, {0: slice(2, 3, 1), 1: slice(3, 4, 1), 2: slice(4, 5, 1)}, {0, 1}),
+        (5, 6, {0: slice(2, 3, 1), 1: slice(3, 4, 1)}, {0, 1}),
+        (6, 7, {0: slice(3, 4, 1), 1: slice(4, 5, 1)}, set()),
+    ]
+
+
+@pytest.mark.parametrize(("zoom", "longest", "steps"), [(8, 999, {1}), (8, 5, {1}), (16, 999, {1, 2}), (3, 999, None)])
+def test_runs_say_what_windows_say(zoom, longest, steps):
+    layers = spatial_layers(131, "caffe")
+    conv2 = [layer.name for layer in layers].index("conv2")
+    windows = dense_plan.sights(layers, np.arange(19) * zoom, 131)[conv2 + 1].windows
+    runs, said = dense_plan.find_runs(windows, longest), np.full_like(windows, -1)
+    for run in runs:
+        assert 0 < run.stop - run.start <= longest
+        for tap, rows in run.inputs.items():
+            said[run.start : run.stop, tap] = np.arange(windows.max() + 1)[rows]
+    np.testing.assert_array_equal(said, windows)
+    assert steps is None or {rows.step for run in runs for rows in run.inputs.values()} == steps
+    # Two units at either border, and what lies inside; and where inputs begin or end to be used more than once.
+    assert (zoom, longest) != (8, 999) or len(runs) == 11
+
+
+def test_products_along_rows_of_the_papers_region():
+    layers = spatial_layers(227, "caffe")
+    rows = dense_plan.sights(layers, np.arange(60) * 8, 227)
+    sight = rows[[layer.name for layer in layers].index("conv5") + 1]
+    runs = dense_plan.find_runs(sight.windows, 999)
+    own = sum((run.stop - run.start) * (len(run.inputs) - len(run.repeated)) for run in runs)
+    repeated = {(tap, row) for run in runs for tap in run.repeated for row in np.arange(432)[run.inputs[tap]].tolist()}
+    # Of conv4's rows each patch has three to itself at either border, one of whose nine products falls outside.
+    # The 30 even patches share 7 rows and one more for each patch after the first, and so do the 30 odd ones.
+    assert own + len(repeated) == 60 * 2 * (9 - 1) + 2 * (7 + 29) * 3
+    assert len(runs) == 13
 
 
 def test_distinct_rows_of_the_papers_region():
