@@ -20,7 +20,7 @@ COLUMNS = ("script", *MEASURED, "machine", "backend", "date")
 
 
 def record(script, rows, path=FILE):
-    """Write a script's rows in the place of those that it measured before on this machine; print where.
+    """Write a script's rows in the place of those that it measured before with this machine and backend; print where.
 
     Parameters
     ----------
@@ -39,12 +39,17 @@ def record(script, rows, path=FILE):
     """
     name, seen = Path(script).stem, {"machine": machine(), "backend": backend(), "date": date.today().isoformat()}
     new = [{"script": name} | _text(row) | seen for row in rows]
-    kept = [row for row in read(path) if (row["script"], row["machine"]) != (name, seen["machine"])]
+    kept = [row for row in read(path) if _place(row) != _place({"script": name} | seen)]
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(sorted(kept + new, key=lambda row: (row["machine"], row["script"])))
+        writer.writerows(sorted(kept + new, key=_place))
     print(path)
+
+
+def _place(row):
+    """Say which rows are measured together: those of a machine, a script and a backend, whatever its version."""
+    return row["machine"], row["script"], row["backend"].partition(" ")[0]
 
 
 def read(path=FILE):
@@ -93,7 +98,8 @@ def show(path=FILE):
     rows = [row for row in read(path) if row["ratio"] and row["machine"] == machine()]
     print(f"{machine()}; times as fast as the rival, then date and what")
     for row in rows:
-        print(f"{float(row['ratio']):8.1f}  {row['date']}  {row['what']}, against {row['against']}")
+        times, backend = float(row["ratio"]), row["backend"] and f" ({row['backend']})"
+        print(f"{times:8.1f}  {row['date']}  {row['what']}, against {row['against']}{backend}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ import measured
 import numpy as np
 
 from data_prep.candidates.tobogganing import hit, propose
-from data_prep.phantoms.ctpa import CtpaPhantom, render_volume
+from data_prep.phantoms.ctpa import render_volume
+from data_prep.phantoms.settings import CtpaPhantom
 
 SEED = 2
 MOST = (5, 10, 20, 40, 60)

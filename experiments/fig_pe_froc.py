@@ -15,7 +15,6 @@ Time: 3 and a half minutes on 2 cores with the quick profile, and 40 s for the p
 """
 
 from experiments import captions, command, curves, sources
-from repro.applications.embolism import EMBOLI
 from repro.finetune import HANDCRAFTED
 
 DEPTHS = ("fc8", "fc7", "fc6", "conv1", "scratch", HANDCRAFTED)  # what the paper draws in 4 a
@@ -33,7 +32,7 @@ def main(arguments=None):
         "by depth of fine-tuning": command.list_runs("embolism", options, data, DEPTHS),
         "by share of the training patients": whole | command.list_runs("embolism", options, data, AMOUNTS, FRACTIONS),
         "by share of the training emboli, as in the paper": whole
-        | command.list_runs("embolism", options, data, AMOUNTS, FRACTIONS, {"embolism": {"reduce": EMBOLI}}),
+        | command.list_runs("embolism", options, data, AMOUNTS, FRACTIONS, {"embolism": {"reduce": "emboli"}}),
     }
     panels = {title: command.make(wanted, options) for title, wanted in panels.items()}
     found = [run for panel in panels.values() for run in panel.values()]

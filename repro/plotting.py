@@ -13,7 +13,6 @@ from textwrap import fill
 import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
@@ -259,6 +258,9 @@ def save_figure(figure, stem, columns, caveat=""):
     figure.dpi = 200
     FigureCanvasAgg(figure).print_png(png)
     figure.set_layout_engine("none")
+    # Imported late, so that the .png is there as soon as can be.
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
     with mpl.rc_context({"pdf.fonttype": 42}):  # TrueType: text stays text
         FigureCanvasPdf(figure).print_pdf(pdf, metadata={"CreationDate": None})
     with table.open("w", newline="", encoding="utf-8") as file:

@@ -5,7 +5,6 @@ A patient is one neck and one scanner. `carotid_tissue` grows the layers, which 
 geometry: where LI and MA lie in the tissue. Everything follows from the seed, the patient's number and the frame's.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -17,52 +16,12 @@ from data_prep.phantoms.carotid_scanner import EDGE_MM, View, draw_probe, image
 from data_prep.phantoms.carotid_scatterers import fill, place
 from data_prep.phantoms.carotid_tissue import LI, MA, boundaries_at, distension, draw_anatomy
 from data_prep.phantoms.folders import appearing, write_about, write_subjects, write_table
-
-VERSION = 1
-"""Raised by hand when a change of the code moves pixels, so that phantoms written before it are written anew."""
+from data_prep.phantoms.settings import ROI_HEIGHT, ROI_MARGIN, ROI_WIDTH
 
 NAME = "Carotid ultrasound phantom"
 CAVEAT = "phantom: simulated speckle, not patients; no clinical claim follows from these numbers"
-ROI_HEIGHT, ROI_WIDTH, ROIS = 60, 92, 3
-ROI_MARGIN = 8  # pixels between an interface and the top or bottom of its ROI
+ROIS = 3
 PIXEL_MM = 0.05, 0.08
-
-
-@dataclass(frozen=True)
-class CarotidPhantom:
-    """What a set of phantom patients is made of.
-
-    Attributes
-    ----------
-    num_patients, frames_per_patient : int
-        The frames of a patient are evenly spaced over one cardiac cycle, from end diastole.
-    height, width : int
-        Of a frame, in pixels of .05 to .08 mm.
-    seed : int
-        Patient i depends on it, on i and on the other numbers here, but not on `num_patients`.
-    difficulty : float
-        How much LI's echo drops out, how little the wall stands out, shadows, clutter in the lumen and errors of
-        gain; 0 for none of it, 1 as in real images.
-    """
-
-    num_patients: int
-    frames_per_patient: int = 3
-    height: int = 400
-    width: int = 440
-    seed: int = 0
-    difficulty: float = 1.0
-
-    def __post_init__(self):
-        if min(self.num_patients, self.frames_per_patient) < 1:
-            raise ValueError(f"Expected at least one patient and one frame. Received: {self}")
-        least, most = (2 * ROI_HEIGHT - 2 * ROI_MARGIN, ROI_WIDTH + 8), 440
-        if self.height < least[0] or not least[1] <= self.width <= most:
-            raise ValueError(
-                f"Expected a height of {least[0]} pixels or more and a width of {least[1]} to {most}: an ROI must fit. "
-                f"Received: {self}"
-            )
-        if not 0 <= self.difficulty <= 2:
-            raise ValueError(f"difficulty must lie in [0, 2]. Received: {self.difficulty}")
 
 
 @lru_cache(maxsize=2)

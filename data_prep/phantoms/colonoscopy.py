@@ -5,7 +5,6 @@ A video is one colon, one scope and one path through it. Frames are ray-traced: 
 and `colon_shading` lights it. Everything follows from the seed and the video's number.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -21,45 +20,8 @@ from data_prep.phantoms.colon_truth import find_spoilt, truth_map
 from data_prep.phantoms.colon_wall import build_wall
 from data_prep.phantoms.folders import appearing, write_about, write_subjects, write_table
 
-VERSION = 1
-"""Raised by hand when a change of the code moves pixels, so that phantoms written before it are written anew."""
-
 NAME = "Colonoscopy phantom"
 CAVEAT = "phantom: ray-traced colons, not patients; no clinical claim follows from these numbers"
-
-
-@dataclass(frozen=True)
-class ColonoscopyPhantom:
-    """What a set of phantom videos is made of.
-
-    Attributes
-    ----------
-    num_videos, frames_per_video : int
-    height, width : int
-        Of a frame, in pixels.
-    seed : int
-        Video i depends on it, on i and on the other numbers here, but not on `num_videos`.
-    polyp_contrast : float
-        How far polyps differ from bulges of the mucosa: in tint, in height, in the sharpness of their margin,
-        and in how many (0.4 of them at 1) stand on stalks. 1 for all of it; at 0 they are bulges of the
-        mucosa's colour. The one number that sets the difficulty.
-    lookalikes : float
-        Mean number of groups of bulges, stool lumps and bubbles in a colon.
-    """
-
-    num_videos: int
-    frames_per_video: int
-    height: int = 350
-    width: int = 500
-    seed: int = 0
-    polyp_contrast: float = 0.6
-    lookalikes: float = 14.0
-
-    def __post_init__(self):
-        if min(self.num_videos, self.frames_per_video, self.height, self.width) < 1:
-            raise ValueError(f"Expected at least one video, frame and pixel. Received: {self}")
-        if not 0 <= self.polyp_contrast <= 1:
-            raise ValueError(f"polyp_contrast must lie in [0, 1]. Received: {self.polyp_contrast}")
 
 
 @lru_cache(maxsize=2)

@@ -9,7 +9,6 @@ Processor seconds a patient with files: 1.6 for 100 x 200 x 200 voxels, .85 for 
 which takes 1.6 GB at most.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -24,47 +23,8 @@ from data_prep.phantoms.ctpa_trees import grow_lung_trees
 from data_prep.phantoms.ctpa_tubes import Grid, paint
 from data_prep.phantoms.folders import appearing, write_about, write_subjects, write_table
 
-VERSION = 1
-"""Raised by hand when a change of the code moves pixels, so that phantoms written before it are written anew."""
-
 NAME = "CT angiography phantom"
 CAVEAT = "phantom: simulated chests and emboli, not patients; no clinical claim follows from these numbers"
-REGIONS = "chest", "hila", "right", "left"
-
-
-@dataclass(frozen=True)
-class CtpaPhantom:
-    """What a set of phantom patients is made of.
-
-    Attributes
-    ----------
-    num_patients : int
-    size : tuple of int
-        Slices, rows, columns.
-    region : str
-        "hila" for a window about both hila and the lower lobes' arteries, "right" or "left" for one lung's, with voxels
-        of .66 to .8 mm in the plane and .5 to 1.5 mm between slices; "chest" for all of it, whatever voxels that takes
-        (512 columns and 250 slices: .61 to .84 mm and 1.0 to 1.3 mm in 60 patients).
-    seed : int
-        Patient i depends on it, on i and on the other numbers here, but not on `num_patients`.
-    difficulty : float
-        How late the veins fill, flow artefacts, nodes, noise, streaks, breathing, and how little blood flows round
-        an embolus; 0 for none of it, 1 as in real scans.
-    """
-
-    num_patients: int
-    size: tuple[int, int, int] = (100, 200, 200)
-    region: str = "hila"
-    seed: int = 0
-    difficulty: float = 1.0
-
-    def __post_init__(self):
-        if self.num_patients < 1 or len(self.size) != 3 or min(self.size) < 16:
-            raise ValueError(f"Expected one patient or more, of 16 voxels or more along each axis. Received: {self}")
-        if self.region not in REGIONS:
-            raise ValueError(f"region must be one of {', '.join(REGIONS)}. Received: {self.region!r}")
-        if not 0 <= self.difficulty <= 2:
-            raise ValueError(f"difficulty must lie in [0, 2]. Received: {self.difficulty}")
 
 
 def _stream(phantom, patient, part):

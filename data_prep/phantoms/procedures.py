@@ -22,44 +22,11 @@ from data_prep.phantoms.colon_withdrawal import build_scene, see
 from data_prep.phantoms.colonoscopy import frame_name, in_sight
 from data_prep.phantoms.folders import appearing, write_about, write_subjects, write_table
 
-VERSION = 1
-"""Raised by hand when a change of the code moves pixels, so that phantoms written before it are written anew."""
-
 NAME = "Colonoscopy procedure phantom"
 CAVEAT = "phantom: ray-traced colons with simulated defects, not patients; no clinical claim follows from these numbers"
 # A frame is informative when the mucosa is resolved in at least half of the field of view: most of what it shows can
 # be examined. The dark lumen counts as not resolved, for so it is: nothing can be found in it.
 RESOLVED = 0.5
-
-
-@dataclass(frozen=True)
-class ProcedurePhantom:
-    """What a set of phantom procedures is made of.
-
-    Attributes
-    ----------
-    num_videos, frames_per_video : int
-    height, width : int
-        Of a frame, in pixels. A smaller frame shows the same scene through the same sensor, binned.
-    seed : int
-        Video i depends on it, on i and on the other numbers here, but not on `num_videos`.
-    severity : float
-        Scales the strength of all defects. 0 for none; at 1 about half of the frames are lost. The one number
-        that sets how many frames are lost and how many are hard.
-    """
-
-    num_videos: int
-    frames_per_video: int
-    height: int = 350
-    width: int = 500
-    seed: int = 0
-    severity: float = 1.0
-
-    def __post_init__(self):
-        if min(self.num_videos, self.frames_per_video) < 1 or min(self.height, self.width) < 32:
-            raise ValueError(f"Expected at least one video, one frame and 32 rows and columns. Received: {self}")
-        if not 0 <= self.severity <= 3:
-            raise ValueError(f"severity must lie in [0, 3]. Received: {self.severity}")
 
 
 @dataclass(frozen=True)

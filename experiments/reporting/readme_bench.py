@@ -17,10 +17,10 @@ MOVED = re.compile(r"AUC (?P<before>[\d.]+) becomes (?P<after>[\d.]+); scores di
 def bench(root):
     """Show what the benchmarks compared, a table for each machine, and what they timed without a rival."""
     parts = []
-    for machine, rows in _by_machine(root):
+    for (machine,), rows in _groups(root, ["machine"]):
         rows = [row for row in rows if row["script"] not in APART]
         compared = [_compared(row) for row in rows if row["ratio"]]
-        alone = [[row["what"], _quantity(row, "after"), row["note"]] for row in rows if not row["ratio"]]
+        alone = [[_what(row), _quantity(row, "after"), row["note"]] for row in rows if not row["ratio"]]
         parts.append(f"{_heading(machine, rows)}:")
         parts.append(table(["what", "against", "before", "after", "times", "note"], compared))
         parts += [table(["timed alone", "", "note"], alone)] if alone else []
@@ -30,7 +30,7 @@ def bench(root):
 def arms(root):
     """Show where the time of each arm goes: a step on patches and on a frozen prefix, beside its floor."""
     parts = []
-    for machine, rows in _by_machine(root, "arms"):
+    for (machine, _), rows in _groups(root, ["machine", "backend"], "arms"):
         steps = [(STEP.fullmatch(row["what"]), row) for row in rows]
         rates = [f"{row['what']} {_quantity(row, 'after')}" for step, row in steps if not step]
         parts.append(f"{'; '.join([_heading(machine, rows), *rates])}:")
@@ -43,7 +43,7 @@ def arms(root):
 def precision(root):
     """Show how far another precision moves results: by change and arm, areas under the ROC curve of each seed."""
     parts = []
-    for machine, rows in _by_machine(root, "precision"):
+    for (machine, _), rows in _groups(root, ["machine", "backend"], "precision"):
         found = [(CHANGE.fullmatch(row["what"]), MOVED.fullmatch(row["note"])) for row in rows]
         cells = {}
         for change, moved in found:
@@ -54,11 +54,11 @@ def precision(root):
     return "\n\n".join(parts)
 
 
-def _by_machine(root, script=None):
-    """Return the rows of each machine, those of one script or all, where there are any."""
+def _groups(root, keys, script=None):
+    """Return rows, those of one script or all, in groups that have some columns in common."""
     with opened(root / "benchmarks" / "measured.csv") as file:
         rows = [row for row in csv.DictReader(file) if script in (None, row["script"])]
-    return [(machine, list(group)) for machine, group in groupby(rows, lambda row: row["machine"])]
+    return [(values, list(group)) for values, group in groupby(rows, lambda row: [row[key] for key in keys])]
 
 
 def _heading(machine, rows):
@@ -69,7 +69,13 @@ def _heading(machine, rows):
 
 def _compared(row):
     quantities = [_quantity(row, key) for key in ("before", "after")]
-    return [row["what"], row["against"], *quantities, _number(row["ratio"]), row["note"]]
+    return [_what(row), row["against"], *quantities, _number(row["ratio"]), row["note"]]
+
+
+def _what(row):
+    """Name what was timed, and the backend where it is not the default one."""
+    default = not row["backend"] or row["backend"].startswith("tensorflow")
+    return row["what"] if default else f"{row['what']}; {row['backend']}"
 
 
 def _step(step, row):

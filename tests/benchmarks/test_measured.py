@@ -36,6 +36,14 @@ def test_a_script_that_runs_again_replaces_its_rows_and_no_others(measured, monk
     assert found == [*expected, ("7", "maps", "a", "0.25")]
 
 
+def test_backends_keep_their_rows_whatever_their_version(measured, monkeypatch, tmp_path):
+    path = tmp_path / "measured.csv"
+    for backend, after in (("tensorflow 1", 1.0), ("jax 7", 2.0), ("tensorflow 2", 3.0)):
+        monkeypatch.setattr(measured, "backend", lambda name=backend: name)
+        measured.record("maps.py", [timed("a", after)], path)
+    assert [(row["backend"], row["after"]) for row in measured.read(path)] == [("jax 7", "2"), ("tensorflow 2", "3")]
+
+
 def test_numbers_keep_four_digits_and_texts_stay(measured, tmp_path):
     row = {"what": "a, b", "against": "c", "before": 123.456, "after": 1 / 3, "unit": "s", "ratio": 370.37, "note": "d"}
     measured.record("maps.py", [row], tmp_path / "measured.csv")
@@ -72,10 +80,11 @@ def test_the_ratios_of_this_machine_are_shown_together(measured, monkeypatch, tm
         "benchmarks/maps.py", [timed("alone"), timed("a") | {"against": "b", "before": 6, "ratio": 4}], path
     )
     monkeypatch.setattr(measured, "machine", lambda: "7 cores, another")
+    monkeypatch.setattr(measured, "backend", lambda: "jax 7")
     measured.record("benchmarks/maps.py", [timed("c") | {"against": "d", "before": 6, "ratio": 2}], path)
     capsys.readouterr()
     measured.show(path)
     heading, *rows = capsys.readouterr().out.splitlines()
     assert heading.startswith("7 cores, another;")
     assert [row.split()[0] for row in rows] == ["2.0"]
-    assert rows[0].endswith("c, against d")
+    assert rows[0].endswith("c, against d (jax 7)")

@@ -10,8 +10,8 @@ import yaml
 from data_prep import splits
 from data_prep.cohort import Cohort, Frame, Image, Subject
 from data_prep.patches import FrameCache
-from data_prep.phantoms.carotid import CarotidPhantom
 from data_prep.phantoms.carotid import cohort as carotid_cohort
+from data_prep.phantoms.settings import CarotidPhantom
 from data_prep.vessel_crops import Crops
 from repro import schema
 from repro.applications import carotid, embolism, frame_quality, polyp

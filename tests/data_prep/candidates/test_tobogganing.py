@@ -3,7 +3,8 @@ import pytest
 from scipy import ndimage
 
 from data_prep.candidates.tobogganing import hit, look_around, propose, rate
-from data_prep.phantoms.ctpa import CtpaPhantom, render_volume
+from data_prep.phantoms.ctpa import render_volume
+from data_prep.phantoms.settings import CtpaPhantom
 
 SPACING = (1.1, 0.7, 0.8)
 SHAPE = (38, 61, 66)

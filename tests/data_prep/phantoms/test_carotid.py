@@ -11,10 +11,11 @@ from scipy.io import loadmat
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from data_prep.phantoms import carotid
-from data_prep.phantoms.carotid import CarotidPhantom, cohort, render_frame, truth, write
+from data_prep.phantoms.carotid import cohort, render_frame, truth, write
 from data_prep.phantoms.carotid_scanner import LOSS_DB, Probe, View, draw_probe, loss_db, receive
 from data_prep.phantoms.carotid_scatterers import DENSITY, SPACING_MM, fill, place
 from data_prep.phantoms.carotid_tissue import Anatomy, boundaries_at, draw_anatomy
+from data_prep.phantoms.settings import CarotidPhantom
 
 SMALL = {"height": 120, "width": 140, "seed": 4}
 VIEW = View(top_mm=14.0, mm_per_pixel=0.06, height=110, width=130)

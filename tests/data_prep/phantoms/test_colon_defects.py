@@ -22,7 +22,8 @@ from data_prep.phantoms.colon_sensor import DIAGONAL_PX, View, expose
 from data_prep.phantoms.colon_shading import Look
 from data_prep.phantoms.colon_tracing import Hits
 from data_prep.phantoms.colon_wall import build_wall
-from data_prep.phantoms.procedures import ProcedurePhantom, render_defects
+from data_prep.phantoms.procedures import render_defects
+from data_prep.phantoms.settings import ProcedurePhantom
 
 SMALL = ProcedurePhantom(2, 12, height=70, width=100, seed=1)
 LOOK = Look(np.zeros(3, np.float32), np.ones(3, np.float32), 0.8, 0.7, 0.8, 0, 1.5)

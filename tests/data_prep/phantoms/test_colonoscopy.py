@@ -16,7 +16,8 @@ from data_prep.phantoms import colon_wall, colonoscopy
 from data_prep.phantoms.colon_bodies import grow_polyps
 from data_prep.phantoms.colon_truth import find_spoilt, truth_map
 from data_prep.phantoms.colon_wall import N_Z, build_wall
-from data_prep.phantoms.colonoscopy import ColonoscopyPhantom, cohort, render_frame, render_video, write
+from data_prep.phantoms.colonoscopy import cohort, render_frame, render_video, write
+from data_prep.phantoms.settings import ColonoscopyPhantom
 
 # A third of the real height and width: a frame takes a tenth of the time.
 SMALL = {"height": 116, "width": 166, "seed": 4}

@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import binary_erosion, label
 
 from data_prep.phantoms import ctpa
-from data_prep.phantoms.ctpa import CAVEAT, NAME, CtpaPhantom, cohort, find_grid, render_volume, write
+from data_prep.phantoms.ctpa import CAVEAT, NAME, cohort, find_grid, render_volume, write
 from data_prep.phantoms.ctpa_blood import Clouds, draw_clouds, draw_nodes, paint_arteries, paint_veins
 from data_prep.phantoms.ctpa_body import draw_body, find_lungs
 from data_prep.phantoms.ctpa_bones import lay_ribs
@@ -31,6 +31,7 @@ from data_prep.phantoms.ctpa_shapes import (
 from data_prep.phantoms.ctpa_tissue import Painter, Sampler, organ, smooth_noise
 from data_prep.phantoms.ctpa_trees import Tree
 from data_prep.phantoms.ctpa_tubes import Grid
+from data_prep.phantoms.settings import CtpaPhantom
 
 SMALL = {"size": (20, 60, 52), "region": "right", "seed": 9}
 SCANNER = Scanner(blur_mm=0.5, slice_share=0.4, noise_hu=20.0, peak_mm=4.0, shared=0.5, stretch=1.0)

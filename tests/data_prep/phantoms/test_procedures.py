@@ -13,7 +13,8 @@ from data_prep.phantoms.colon_camera import lens
 from data_prep.phantoms.colon_defects import DEFECTS
 from data_prep.phantoms.colon_tracing import trace
 from data_prep.phantoms.colon_withdrawal import see
-from data_prep.phantoms.procedures import RESOLVED, ProcedurePhantom, Visibility, cohort, render_frame, write
+from data_prep.phantoms.procedures import RESOLVED, Visibility, cohort, render_frame, write
+from data_prep.phantoms.settings import ProcedurePhantom
 
 SMALL = {"height": 70, "width": 100, "seed": 4}
 FEW = ProcedurePhantom(2, 5, **SMALL)  # one set for most tests: growing a colon takes longer than a small frame
