@@ -7,7 +7,7 @@ Random views of random boxes in 20 frames of 500x350 pixels, as the polyp applic
 take turns, batch by batch in rounds, and ratios are of neighbours in time. The waiting share is how much of the time
 the network stood still because its batch was not cut yet. Without a GPU both share the same cores, so that the
 background can win little; what counts there is the share, and how many patches the threads cut in a second, which a
-network on a GPU must not exceed. What it measures, it also writes into measured.csv.
+network on a GPU must not exceed; a GPU also turns them itself. What it measures, it also writes into measured.csv.
 """
 
 import time
@@ -61,8 +61,8 @@ def measure(variant, size, fc_units, rng):
         "after": np.median(after),
         "unit": "ms a patch",
         "ratio": np.median(before / after),
-        "note": f"waits {100 * np.median(shares[1:]):.1f} % of the time; {count_cutters()} cutting threads alone: "
-        f"{rate:,.0f} patches a second",
+        "note": f"waits {100 * np.median(shares[1:]):.1f} % of the time; cutting alone, with as many threads "
+        f"({count_cutters()}): {rate:,.0f} patches a second",
     }
 
 

@@ -1,4 +1,4 @@
-"""Hand a network its batches: cut in the background while it computes, turned and mirrored where it computes.
+"""Hand a network its batches: cut in the background while it computes, turned and mirrored by an accelerator.
 
 Imported by what trains, predicts or fills a frozen prefix. Batches come in order, whoever cuts them, so that nothing
 here moves a result.
@@ -25,7 +25,8 @@ class Feed:
     ----------
     table : object
         `cut(rows)` returns patches or activations. One that also has `cut_upright(rows)`, patches and the orientation
-        of each (`data_prep.patches.PatchTable`), gets them turned by the backend, on its device.
+        of each (`data_prep.patches.PatchTable`), gets them turned on an accelerator where there is one; on a CPU
+        `cut` turns them sooner.
     batches : sequence of ndarray of int
         Rows of each batch.
 
@@ -43,7 +44,9 @@ class Feed:
 
     def __iter__(self):
         """Yield what each batch's rows give: ndarray or tensor of the backend, of shape (rows, ...)."""
-        cut, cutters = getattr(self.table, "cut_upright", self.table.cut), count_cutters()
+        cut, cutters = self.table.cut, count_cutters()
+        if on_accelerator():
+            cut = getattr(self.table, "cut_upright", cut)
         pool, coming, ahead = ThreadPoolExecutor(cutters, "cutter"), deque(), iter(self.batches)
         try:
             for rows in ahead:
@@ -60,6 +63,11 @@ class Feed:
         batch = coming.popleft().result()
         self.waited += time.perf_counter() - start
         return turn(*batch) if isinstance(batch, tuple) else batch
+
+
+def on_accelerator():
+    """Say whether the backend puts its tensors on anything but the CPU."""
+    return "cpu" not in str(ops.convert_to_tensor(0.0).device).lower()
 
 
 def turn(patches, orientation):

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -72,8 +73,12 @@ def test_waiting_is_measured(monkeypatch):
     assert 0.01 < busy.waited < 0.1
 
 
-def test_the_device_turns_patches_as_a_table_does():
-    """Every orientation, several in a batch; tables without orientations hand over what they cut."""
+@pytest.mark.parametrize("accelerator", [True, False])
+def test_an_accelerator_turns_patches_as_a_table_does(accelerator, monkeypatch):
+    """Every orientation, several in a batch."""
+    monkeypatch.setattr(feeding, "on_accelerator", lambda: accelerator)
+    turned = Mock(side_effect=turn)
+    monkeypatch.setattr(feeding, "turn", turned)
     frame = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     grid, number = ViewGrid(), 120
     boxes = np.tile(np.array([10, 20, 31, 27], np.float32), (number, 1))
@@ -82,9 +87,19 @@ def test_the_device_turns_patches_as_a_table_does():
     wanted = [np.arange(7), np.arange(7, 120)]
     found = [ops.convert_to_numpy(batch) for batch in Feed(table, wanted)]
     np.testing.assert_array_equal(np.concatenate(found), table.cut(np.arange(number)))
+    assert turned.call_count == (len(wanted) if accelerator else 0)
     upright, orientation = table.cut_upright(np.arange(number))
     assert sorted(set(orientation)) == list(range(8))
     assert turn(upright, np.zeros(number, int)) is upright
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [("/job:localhost/device:CPU:0", False), ("/job:localhost/device:GPU:0", True), ("cuda:0", True), ("cpu", False)],
+)
+def test_an_accelerator_is_told_by_where_tensors_go(device, expected, monkeypatch):
+    monkeypatch.setattr(feeding.ops, "convert_to_tensor", lambda _: Mock(device=device))
+    assert feeding.on_accelerator() is expected
 
 
 def test_the_last_batch_is_filled_up():
