@@ -1,6 +1,6 @@
 # Everything sets itself up in .venv; nothing but Python 3.11 to 3.13 and make is needed.
 PYTHON ?= python3
-# What tests need beyond the package. CI adds parity (PyTorch, OpenCV), jax, video, ct and cluster; tests skip what is missing.
+# What tests need beyond the package. CI adds parity (PyTorch), jax, video, ct and cluster; tests skip what is missing.
 EXTRAS ?= test
 # Handed to every figure's script: make figures ARGS="--profile paper --jobs 2"
 ARGS ?=

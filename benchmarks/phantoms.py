@@ -12,14 +12,14 @@ from pathlib import Path
 
 import measured
 
-from data_prep.phantoms import carotid, colonoscopy, ctpa, procedures
+from data_prep.phantoms import carotid, colonoscopy, ctpa, procedures, settings
 
 # As hard as the quick profile has them.
-CAROTID = carotid.CarotidPhantom(num_patients=30, frames_per_patient=3, seed=1)
-POLYPS = colonoscopy.ColonoscopyPhantom(14, 9, seed=1, polyp_contrast=1.0, lookalikes=4.0)
-PROCEDURES = procedures.ProcedurePhantom(num_videos=8, frames_per_video=16, seed=1)
-CT = ctpa.CtpaPhantom(num_patients=6, size=(100, 200, 200), region="hila", seed=1)
-WHOLE_CT = ctpa.CtpaPhantom(num_patients=2, size=(250, 512, 512), region="chest", seed=1)
+CAROTID = settings.CarotidPhantom(num_patients=30, frames_per_patient=3, seed=1)
+POLYPS = settings.ColonoscopyPhantom(14, 9, seed=1, polyp_contrast=1.0, lookalikes=4.0)
+PROCEDURES = settings.ProcedurePhantom(num_videos=8, frames_per_video=16, seed=1)
+CT = settings.CtpaPhantom(num_patients=6, size=(100, 200, 200), region="hila", seed=1)
+WHOLE_CT = settings.CtpaPhantom(num_patients=2, size=(250, 512, 512), region="chest", seed=1)
 PHANTOMS = {
     "carotid ultrasound": (carotid, CAROTID, 30 * 3),
     "colonoscopy with polyps": (colonoscopy, POLYPS, 14 * 9),

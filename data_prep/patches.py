@@ -10,6 +10,7 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import cv2
 import joblib
 import numpy as np
 from PIL import Image as Pillow
@@ -19,10 +20,6 @@ from data_prep.recent import Recent
 
 TRANSLATIONS = ((0, 0), (0, -1), (0, 1), (-1, 0), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 """None, left, right, up, down, the diagonals: (row, column) steps, in units of `shift` times the scaled box."""
-
-TURNS = {1: Pillow.Transpose.FLIP_LEFT_RIGHT, 4: Pillow.Transpose.TRANSPOSE, 5: Pillow.Transpose.ROTATE_270}
-"""How Pillow makes an orientation whose rows stand in the order of the upright one's, or of the transposed one's."""
-
 
 WORTH_THREADS = 8
 """Columns of squares of one image that are resized in threads: fewer take no longer than to start those."""
@@ -221,21 +218,22 @@ def _cut_into(patches, slots, pixels, boxes, view, grid):
         columns[left, side].append((top, int(slot), int(turn)))
 
     def cut(left_side):
-        wanted, turned = columns[left_side], {}
+        wanted = columns[left_side]
         tops = sorted({top for top, _, _ in wanted})
-        upright = _resize(pixels, tops, *left_side, patches.shape[1])
+        upright, turned = _resize(pixels, tops, *left_side, patches.shape[1]), {}
         for top, slot, orientation in wanted:
-            turn, upside_down = orientation & 5, orientation & 2
-            if turn not in turned:
-                turned[turn] = _turn(upright, turn)
-            square = turned[turn][tops.index(top)]
-            patches[slot] = square[::-1] if upside_down else square
+            key = square, transposed, mirrored = tops.index(top), orientation & 4, orientation & 1
+            if key not in turned:
+                turned[key] = _turn(upright[square], transposed, mirrored)
+            # Mirrored is turned by half, which is faster, and upside down.
+            upside_down = bool(orientation & 2) != bool(mirrored)
+            patches[slot] = turned[key][::-1] if upside_down else turned[key]
 
     if len(columns) < WORTH_THREADS or joblib.cpu_count() == 1:
         for column in columns:
             cut(column)
         return
-    # Pillow and NumPy let other threads work while they move pixels.
+    # Pillow, OpenCV and NumPy let other threads work while they move pixels.
     with ThreadPoolExecutor(joblib.cpu_count()) as pool:
         list(pool.map(cut, columns))
 
@@ -255,8 +253,7 @@ def _resize(pixels, tops, left, side, size):
 
     Returns
     -------
-    PIL.Image.Image
-        `size` wide; the resized squares stand below each other, in the order of `tops`.
+    ndarray of shape (len(tops), size, size, 3), uint8
     """
     read = math.ceil(max(1.0, side / size)) + 1
     firsts, lasts = [math.floor(top) - read for top in tops], [math.ceil(top + side) + read for top in tops]
@@ -273,16 +270,13 @@ def _resize(pixels, tops, left, side, size):
         window = strip.crop((0, above - firsts[0], strip.width, below - firsts[0]))
         box = (left, top - above, right, top - above + side)
         column.paste(window.resize((size, size), Pillow.Resampling.BILINEAR, box=box), (0, size * number))
-    return column
+    return np.asarray(column).reshape(len(tops), size, size, 3)
 
 
-def _turn(column, turn):
-    """Turn each square of a column: ndarray of shape (squares, size, size, 3), uint8; see `TURNS`."""
-    size, pixels = column.width, np.asarray(column.transpose(TURNS[turn]) if turn else column)
-    if turn < 4:
-        return pixels.reshape(-1, size, size, 3)
-    side_by_side = pixels.reshape(size, -1, size, 3).swapaxes(0, 1)
-    return side_by_side[::-1] if turn == 5 else side_by_side  # turned to the right, the lowest comes first
+def _turn(patch, transposed, by_half):
+    """Transpose a patch, then turn it by half; either only where asked."""
+    patch = cv2.transpose(patch) if transposed else patch
+    return cv2.flip(patch, -1) if by_half else patch
 
 
 def _window(pixels, first, last):

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from data_prep.phantoms import procedures
+from data_prep.phantoms.settings import ProcedurePhantom
 from data_prep.readers import fingerprint, read_frames
 from repro import cluster, runs, sweep
 from repro.evaluation.froc import Detections
@@ -99,7 +100,7 @@ def real_runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "phantom"
     profile = load_profile("smoke", ["training.max_epochs=8", "training.patience=8", "frame_quality.test_share=0.34"])
     values = vars(profile.procedure_phantom) | {"num_videos": 5, "frames_per_video": 4, "height": 70, "width": 100}
-    procedures.write(procedures.ProcedurePhantom(**values), folder)
+    procedures.write(ProcedurePhantom(**values), folder)
     data = Data("phantom", str(folder), fingerprint(folder, read_frames))
     settings = profile.settings("frame_quality")
     return [

@@ -2,6 +2,7 @@
 
 import struct
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -102,7 +103,6 @@ def images(size):
 @pytest.fixture(params=[(227, 6), (126, 3)], ids=["227px", "126px"])
 def caffe_case(request, tmp_path):
     """Return OpenCV's network, our network filled from the same file, and images; 126 px has maps that round up."""
-    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed (extra parity)")
     size, side = request.param
     prototxt, caffemodel = write_caffe(tmp_path, size, random_weights(side))
     theirs = cv2.dnn.readNetFromCaffe(str(prototxt), str(caffemodel))

@@ -52,7 +52,6 @@ def test_a_frame_that_needs_a_guess_is_refused(save, pixels, message):
 
 
 def test_16_bit_colour_is_refused_and_not_rounded(tmp_path):
-    cv2 = pytest.importorskip("cv2", reason="writes the 16-bit file; pip install '.[parity]'")
     cv2.imwrite(str(tmp_path / "deep.png"), COLOURS.astype(np.uint16) * 257)
     with pytest.raises(ValueError, match=r"deep\.png.*16 bits"):
         read_size(tmp_path / "deep.png", FRAME_MODES)
