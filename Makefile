@@ -48,6 +48,7 @@ bench: weights  ## what is fast, and how much faster than the plain way
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/arms.py --full
+	$(BIN)/python benchmarks/step_profile.py
 	$(BIN)/python benchmarks/patches.py
 	$(BIN)/python benchmarks/input_pipeline.py
 	$(BIN)/python benchmarks/vessel_views.py

@@ -30,6 +30,8 @@ oneDNN, AMD EPYC (AVX-512), ms an image; the whole step took 45.5 (conv1, 227 px
   Python into TensorFlow are half.
 """
 
+import repro  # noqa: F401, ahead of Keras: it switches oneDNN on  # isort: skip
+
 import argparse
 import gc
 import time
@@ -68,9 +70,13 @@ FULL = Case("caffe", 227, 4096, "Caffe 227 px, 4096 units")
 
 @dataclass(frozen=True)
 class Work:
-    """What one patch costs at least: operations of the trained layers, of one prefix pass, and weights that learn."""
+    """What one patch costs at least.
+
+    Operations of the trained layers, those of convolutions among them, of one prefix pass, and weights that learn.
+    """
 
     operations: float
+    convolutions: float
     prefix_operations: float
     learning: float
 
@@ -124,7 +130,7 @@ def count(model, depth):
     """
     names = [layer.name for layer in model.layers]
     cut = names.index(CUTS[depth]) if depth in CUTS else 0
-    operations = prefix = learning = 0
+    operations = convolutions = prefix = learning = 0
     for position, layer in enumerate(model.layers):
         if not layer.weights:
             continue
@@ -135,7 +141,8 @@ def count(model, depth):
             prefix += forward
         else:
             operations += passes * forward
-    return Work(operations, prefix, learning)
+            convolutions += passes * forward * (layer.kernel.ndim == 4)
+    return Work(operations, convolutions, prefix, learning)
 
 
 def trainer(model, depth, inputs, labels):

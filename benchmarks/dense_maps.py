@@ -10,6 +10,8 @@ batches of 100 patches too. Noise is as good an image as any: no way looks at it
 measured.csv.
 """
 
+import repro  # noqa: F401, ahead of Keras: it switches oneDNN on  # isort: skip
+
 import argparse
 import time
 from dataclasses import dataclass

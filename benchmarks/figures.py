@@ -1,17 +1,18 @@
 """How long `make figures` takes from nothing: each script in turn, in a new folder of results, into figures/times.csv.
 
-It also says whose numbers came out as they are committed. About 25 minutes on 2 cores with the quick profile.
+It also says whose numbers came out as they are committed. About 20 to 30 minutes on 2 cores with the quick profile.
 
     make times
 """
 
 import csv
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import measured
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "figures"
@@ -25,7 +26,7 @@ def main(scripts):
         changed = [path.name for path in sorted(drawn.glob("*.csv")) if not same(path, FIGURES / path.name)]
         number = len(list(drawn.glob("*.csv")))
     with (FIGURES / "times.csv").open("w", newline="", encoding="utf-8") as file:
-        file.write(f"# make times: from nothing, quick profile, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}\n")
+        file.write(f"# make times: from nothing, quick profile, {measured.machine()}, {time.strftime('%Y-%m-%d')}\n")
         written = csv.writer(file, lineterminator="\n")
         written.writerows([("script", "seconds", "runs"), *rows])
     print(f"{sum(seconds for _, seconds, _ in rows) / 60:.1f} minutes; {number - len(changed)} of {number} tables of")

@@ -17,6 +17,8 @@ FILE = Path(__file__).with_name("measured.csv")
 NEEDED = ("what", "after", "unit")
 MEASURED = ("what", "against", "before", "after", "unit", "ratio", "note")
 COLUMNS = ("script", *MEASURED, "machine", "backend", "date")
+VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}
+"""By the processor's flag, vector instructions, the widest first."""
 
 
 def record(script, rows, path=FILE):
@@ -61,7 +63,10 @@ def read(path=FILE):
 
 
 def machine():
-    """Name what this runs on: its cores, as many as may be used, and its processor."""
+    """Name what this runs on: its cores, as many as may be used, and its processor with its vector instructions.
+
+    Processors of one name differ in these, and with them twice in their rate.
+    """
     return f"{cores()} cores, {_processor()}"
 
 
@@ -79,8 +84,10 @@ def backend():
 def _processor():
     known = Path("/proc/cpuinfo")
     lines = known.read_text(encoding="utf-8").splitlines() if known.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    about = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    name, flags = about.get("model name") or platform.processor() or platform.machine(), about.get("flags", "").split()
+    widest = [word for flag, word in VECTORS.items() if flag in flags][:1]
+    return " ".join([name, *(f"({word})" for word in widest)])
 
 
 def _text(row):

@@ -18,6 +18,8 @@ are counted apart: the kernel writes them back and takes them when others need m
 training patches alone would take as float32. What it measures, it also writes into measured.csv.
 """
 
+import repro  # noqa: F401, ahead of Keras: it switches oneDNN on  # isort: skip
+
 import shutil
 import sys
 import tempfile

@@ -8,6 +8,8 @@ whatever else the machine does hits both. A sweep's time is the sum over its dep
 they share. Also: the largest difference of an epoch's loss between the two (they shuffle alike: not at all).
 """
 
+import repro  # noqa: F401, ahead of Keras: it switches oneDNN on  # isort: skip
+
 import argparse
 import time
 from dataclasses import dataclass

@@ -17,6 +17,8 @@ Both run where the backend does, on its GPU if it has one. There each takes all 
 TF_FORCE_GPU_ALLOW_GROWTH=true, XLA_PYTHON_CLIENT_PREALLOCATE=false.
 """
 
+import repro  # noqa: F401, ahead of Keras: it switches oneDNN on  # isort: skip
+
 import time
 from dataclasses import dataclass
 

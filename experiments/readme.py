@@ -24,6 +24,7 @@ BLOCKS = {
         "times": readme_tables.times,
         "bench": readme_bench.bench,
         "arms": readme_bench.arms,
+        "profile": readme_bench.profile,
         "precision": readme_bench.precision,
     },
     "RESULTS.md": {

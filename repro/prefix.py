@@ -18,16 +18,20 @@ import numpy as np
 from repro.runs import digest
 
 CUTS = {
-    "fc8": "relu6",
-    "fc7": "relu6",
+    "fc8": "flatten",
+    "fc7": "flatten",
     "fc6": "flatten",
     "conv5": "relu4",
     "conv4": "relu3",
     "conv3": "pool2",
     "conv2": "pool1",
 }
-"""By arm, the last layer below which nothing learns and nothing is random: dropout after fc6 is, so that fc8 starts
-where fc7 does. conv1 and scratch have none."""
+"""By arm, the layer whose output is kept: below it nothing learns, nothing is random, and what comes of a patch does not
+depend on the others of its batch. fc6 would be frozen for fc8 and fc7 too, but on processors without AVX-512 the bits of a
+matrix product's row depend on its place and on the number of rows (TensorFlow 2.21 with oneDNN; 7 rows and more,
+other than 64 or 100). Convolutions gave a patch the same bits in batches of 2 to 100 (Caffe 67 and 131 px, torchvision
+99 px, AVX2), but others when it is alone: a last mini-batch of one patch is not equal to the bit. conv1 and scratch
+have no prefix."""
 
 TOGETHER = ("fc8", "fc7", "fc6", "conv5", "conv4")
 """Depths that cost less, once the prefix is there, than the prefix."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import repro  # noqa: F401, ahead of every Keras: tests run as the scripts do, with oneDNN
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

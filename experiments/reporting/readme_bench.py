@@ -6,10 +6,12 @@ from itertools import groupby
 
 from experiments.reporting.readme_tables import opened, table
 
-APART = ("arms", "precision")
+APART = ("arms", "precision", "step_profile")
 """Scripts whose rows have tables of their own."""
 STEP = re.compile(r"training step, (?P<arm>.+?): (?P<network>.+?)(?:, frozen prefix)?")
 FLOOR = re.compile(r"floor (?P<floor>[\d.]+) ms \(x(?P<times>[\d.]+)\): (?P<parts>[^;]+)")
+PROFILE = re.compile(r"profile of a training step, (?P<arm>.+?): (?P<network>.+)")
+PART = re.compile(r"(?P<kind>.+) (?P<quantity>[-\d.e]+(?: \(\d+ %\))?)")
 CHANGE = re.compile(r"(?P<change>training\.\w+=\w+): (?P<where>.+), (?P<arm>\w+), seed (?P<seed>\d+)")
 MOVED = re.compile(r"AUC (?P<before>[\d.]+) becomes (?P<after>[\d.]+); scores differ by (?P<apart>[\d.]+) at most")
 
@@ -37,6 +39,19 @@ def arms(root):
         shown = [_step(step, row) for step, row in steps if step]
         heads = ["network", "arm", "on patches", "with a frozen prefix", "floor", "times the floor", "of the floor"]
         parts.append(table([f"{head}, ms an image" if 2 <= k <= 4 else head for k, head in enumerate(heads)], shown))
+    return "\n\n".join(parts)
+
+
+def profile(root):
+    """Show where the time of each arm's step goes: a column for each kind of operation, and their sum."""
+    parts = []
+    for (machine, _), rows in _groups(root, ["machine", "backend"], "step_profile"):
+        steps = [(PROFILE.fullmatch(row["what"]), _parts(row["note"]), _number(row["after"])) for row in rows]
+        kinds = list(dict.fromkeys(kind for _, times, _ in steps for kind in times))
+        networks = ", ".join(dict.fromkeys(step["network"] for step, _, _ in steps))
+        shown = [[step["arm"], *(times.get(kind, "") for kind in kinds), total] for step, times, total in steps]
+        parts.append(f"{_heading(machine, rows)}; {networks}, ms an image:")
+        parts.append(table(["arm", *kinds, "all"], shown))
     return "\n\n".join(parts)
 
 
@@ -83,6 +98,12 @@ def _step(step, row):
     on_patches, with_prefix = (row["before"], row["after"]) if row["before"] else (row["after"], "")
     numbers = [_number(text) if text else "" for text in (on_patches, with_prefix, found["floor"], found["times"])]
     return [step["network"], step["arm"], *numbers, found["parts"]]
+
+
+def _parts(note):
+    """Read "convolutions 4.31 (87 %); update 1.2": texts by kind."""
+    found = [PART.fullmatch(part) for part in note.split("; ")]
+    return {part["kind"]: part["quantity"] for part in found}
 
 
 def _areas(seeds):

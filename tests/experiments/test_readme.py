@@ -50,6 +50,9 @@ arms,"training step, FT:conv4-fc8: Net 9 px, frozen prefix",on patches,6.125,3.0
 "floor 1.9 ms (x1.58): sums 1.7 ms, update .2 ms; pass of 4 ms",{AT_A}
 arms,"training step, FT:conv1-fc8: Net 9 px",,,12.34,ms an image,,"floor 6 ms (x2.06): sums 6 ms",{AT_A}
 arms,"matrix product",,,150.1,GFLOP/s,,,{AT_A}
+step_profile,"profile of a training step, FT:conv4-fc8: Net 9 px",,,9.5,ms an image,,\
+"frozen, once for 5 epochs 1.25; sums 7 (87 %); between .25",{AT_A}
+step_profile,"profile of a training step, FT:conv1-fc8: Net 9 px",,,12.25,ms an image,,"sums 12; between -0.25",{AT_A}
 precision,"training.a=half: frames, quick, fc7, seed 0",float32,1,2,s,.5,\
 "AUC 0.9000 becomes 0.9012; scores differ by 0.013 at most",{AT_A}
 precision,"training.a=half: frames, quick, fc7, seed 1",float32,1,2,s,.5,\
@@ -65,7 +68,7 @@ def test_benchmarks_have_a_table_for_each_machine(root):
         "| maps | patches | 41.5 s | 9.9 s | 4.2 | far, near |\n\n| timed alone |  | note |\n| --- | --- | --- |\n"
         "| written | 1,234 frames a second | all of it |\n" in text
     )
-    assert "FT:conv4" not in text
+    assert "FT:conv" not in text
     assert "training.a" not in text
     assert "7 cores, B, jax 0.6, 2026-11-25:" in text
     assert "| 3 s | 0.12 s | 24.3 |" in text
@@ -76,6 +79,13 @@ def test_arms_stand_beside_their_floors(root):
     assert text.startswith("5 cores, A, 2026-11-23; matrix product 150 GFLOP/s:\n\n| network | arm |")
     assert "| Net 9 px | FT:conv4-fc8 | 6.1 | 3 | 1.9 | 1.6 | sums 1.7 ms, update .2 ms |" in text
     assert text.endswith("| Net 9 px | FT:conv1-fc8 | 12.3 |  | 6 | 2.1 | sums 6 ms |")
+
+
+def test_a_profile_has_a_column_for_each_kind_of_operation(root):
+    heading, *_, first, second = readme_bench.profile(root).splitlines()
+    assert heading == "5 cores, A, 2026-11-23; Net 9 px, ms an image:"
+    assert first == "| FT:conv4-fc8 | 1.25 | 7 (87 %) | .25 | 9.5 |"
+    assert second == "| FT:conv1-fc8 |  | 12 | -0.25 | 12.2 |"
 
 
 def test_a_precision_s_effect_stands_by_arm_with_each_seed(root):
