@@ -26,12 +26,11 @@ CUTS = {
     "conv3": "pool2",
     "conv2": "pool1",
 }
-"""By arm, the layer whose output is kept: below it nothing learns, nothing is random, and what comes of a patch does not
-depend on the others of its batch. fc6 would be frozen for fc8 and fc7 too, but on processors without AVX-512 the bits of a
-matrix product's row depend on its place and on the number of rows (TensorFlow 2.21 with oneDNN; 7 rows and more,
-other than 64 or 100). Convolutions gave a patch the same bits in batches of 2 to 100 (Caffe 67 and 131 px, torchvision
-99 px, AVX2), but others when it is alone: a last mini-batch of one patch is not equal to the bit. conv1 and scratch
-have no prefix."""
+"""By arm, the layer whose output is kept: below it nothing learns, nothing is random, and what comes of a patch does
+not depend on the others of its batch. fc6 is frozen for fc8 and fc7 too, but without AVX-512 the bits of a row of a
+matrix product depend on its place and on the number of rows (TensorFlow 2.21 with oneDNN, AVX2). Convolutions gave a
+patch the same bits in all batches of 2 to 100 that were tried, and others when it was alone: only a last mini-batch of
+one patch is not equal to the bit there. conv1 and scratch have no prefix."""
 
 TOGETHER = ("fc8", "fc7", "fc6", "conv5", "conv4")
 """Depths that cost less, once the prefix is there, than the prefix."""

@@ -89,6 +89,8 @@ def compile_network(model, rates, steps_per_epoch, momentum=0.9, decay=0.95):
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
+    # TensorFlow traces a step again when variables came to be in it; each time is half a second or more.
+    model.optimizer.build(model.trainable_variables)
 
 
 def _epoch(model, patches, rows, watch, bar):
