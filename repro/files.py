@@ -1,7 +1,9 @@
-"""Files that appear complete or not at all; for whatever writes results, tasks and weights."""
+"""Files that appear complete or not at all, and arrays that stay in theirs; for results, tasks, weights, prefixes."""
 
 import os
 from contextlib import contextmanager
+
+import numpy as np
 
 
 @contextmanager
@@ -25,3 +27,29 @@ def replacing(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class Mapped:
+    """An array in a new file, which is mapped into memory only while a part of it is read or written.
+
+    The pages of a map that stayed would be counted as this process's memory, at last all of the file.
+
+    Parameters
+    ----------
+    path : path
+    dtype : dtype
+    shape : tuple of int
+    """
+
+    def __init__(self, path, dtype, shape):
+        self._path, self.dtype, self.shape = path, dtype, shape
+        np.lib.format.open_memmap(path, "w+", dtype, shape)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        return np.array(np.load(self._path, mmap_mode="r")[rows])
+
+    def __setitem__(self, rows, part):
+        np.load(self._path, mmap_mode="r+")[rows] = part

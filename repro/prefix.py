@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from repro.files import Mapped
 from repro.runs import digest
 
 CUTS = {
@@ -51,11 +52,11 @@ class Features:
 
     Attributes
     ----------
-    values : ndarray of shape (n, ...), float32 or float16
+    values : ndarray or Mapped, of shape (n, ...), float32 or float16
     labels : ndarray of shape (n,), int
     """
 
-    values: np.ndarray
+    values: "np.ndarray | Mapped"
     labels: np.ndarray
 
     def __len__(self):
@@ -135,9 +136,9 @@ class Shelf:
         batches = filled_batches(len(patches), BATCH) if kept else []
         for number, batch in enumerate(Feed(patches, batches)):
             found = trunk.predict_on_batch(batch)
+            start, stop = number * BATCH, min((number + 1) * BATCH, len(patches))
             for values, activations in zip(kept.values(), [found] if len(kept) == 1 else found, strict=True):
-                part = values[number * BATCH : (number + 1) * BATCH]
-                part[:] = np.asarray(activations)[: len(part)]
+                values[start:stop] = np.asarray(activations)[: stop - start]
         for cut in cuts:
             self._tables[side, cut] = _weights_below(model, cut), kept.get(cut)
 
@@ -152,10 +153,7 @@ class Shelf:
             return {cut: np.empty((number, *shapes[cut]), self._dtype) for cut in fitting}
         if self._place is None:
             self._place = Path(tempfile.mkdtemp(prefix=".prefix-", dir=self._folder))
-        make = np.lib.format.open_memmap
-        return {
-            cut: make(self._place / f"{side}_{cut}.npy", "w+", self._dtype, (number, *shapes[cut])) for cut in fitting
-        }
+        return {cut: Mapped(self._place / f"{side}_{cut}.npy", self._dtype, (number, *shapes[cut])) for cut in fitting}
 
 
 _shelf = None

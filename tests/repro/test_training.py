@@ -11,7 +11,7 @@ from repro.alexnet import build_alexnet
 from repro.finetune import layer_rates, trainable_until
 from repro.inference import candidate_scores, probabilities
 from repro.schema import Plan
-from repro.training import TrainingDivergedError, train
+from repro.training import TrainingDivergedError, compile_network, train
 
 
 class Squares:
@@ -190,3 +190,15 @@ def training_graphs():
     gc.collect()
     graphs = [each for each in gc.get_objects() if type(each).__name__ == "FuncGraph"]
     return sum(graph.name.startswith("one_step") for graph in graphs)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tracing is TensorFlow's")
+def test_a_step_is_traced_once():
+    """Each tracing, of a network of AlexNet's size, takes half a second or more."""
+    model, traced = dense(), []
+    compile_network(model, RATES, steps_per_epoch=3)
+    inner = model.train_step
+    model.train_step = lambda data: traced.append(data) or inner(data)
+    for start in (0, 4):
+        model.train_on_batch(Points(8).x[start : start + 4], Points(8).labels[start : start + 4])
+    assert len(traced) == 1
