@@ -16,18 +16,9 @@ the two would be the strict bound: other layers' products could hide the update,
 quarter of fc6's. ReLU, pooling, LRN and dropout have no share. Each row's note begins, for whoever reads it by machine,
 "floor 1.9 ms (x1.60): arithmetic 1.8 ms, update 0.1 ms". What it measures, it also writes into measured.csv.
 
-Why each arm is as far from its floor as it is: seconds of the processor by operation, timed alone, TensorFlow 2.21 with
-oneDNN, AMD EPYC (AVX-512), ms an image; the whole step took 45.5 (conv1, 227 px), 11.3 (131 px), 4.9 (fc6, 227 px).
-- Convolutions: 33.2 at 227 px and 10.4 at 131 px, 73 and 92 % of those steps, at 83 to 117 % of the rate of a product
-  of 2048x2048 matrices. conv1 with its 3 channels too: 98 to 103 % forward, 83 to 90 % for its weights' gradient.
-- fc6 and fc7 of 4096 units: the gradient of their inputs ran at a quarter of that rate, all else at 79 to 86 %. It took
-  4.1 of the 45.5, 4.1 of the 11.5 of conv5 with its prefix, 1.2 of the 4.9 of fc6.
-- Their update: 1.7 where the floor has 1.1, since Keras makes two products and a difference: 4 % of conv1's step, a
-  third of fc6's.
-- LRN, forward and back, 2.2 (5 %); 1.0 at 131 px (9 %). Preprocessing 1.3 (3 %). ReLU and pooling with their
-  gradients .8 (2 %). Alone, operations take a little more than in a step, so that shares add up to more than 1.
-- fc6, fc7 and fc8 with a prefix are mostly its pass: 1.2 of the 1.3 of fc8 at 131 px. Of the step, .12, calls from
-  Python into TensorFlow are half.
+What lies between, `benchmarks/step_profile.py` measures. On 2 cores of an AMD EPYC with AVX-512 one thing was unlike
+what it finds without: the gradient of the inputs of 4096-unit layers ran at a quarter of the rate of matrix products,
+all other products at 79 to 117 % of it.
 """
 
 import repro  # noqa: F401, ahead of Keras: it switches oneDNN on  # isort: skip
