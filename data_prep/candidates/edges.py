@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.feature import canny
 from skimage.morphology import convex_hull_image
+from threadpoolctl import threadpool_limits
 
 WORKING_WIDTH_PX = 288
 """Every frame is reduced to this width, so that all lengths below are shares of a frame's width."""
@@ -63,8 +64,10 @@ def shrink(pixels):
     scale = width / WORKING_WIDTH_PX
     rows = _area_weights(height, max(1, round(height / scale)))
     columns = _area_weights(width, WORKING_WIDTH_PX)
-    narrow = np.matmul(columns, pixels.astype(np.float32))
-    return np.tensordot(rows, narrow, axes=1) / np.float32(255), scale
+    # On one thread: without AVX-512 a product's last bits depend on how many there are, and candidates with them.
+    with threadpool_limits(1, "blas"):
+        narrow = np.matmul(columns, pixels.astype(np.float32))
+        return np.tensordot(rows, narrow, axes=1) / np.float32(255), scale
 
 
 def _area_weights(before, after):
