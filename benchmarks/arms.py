@@ -136,6 +136,16 @@ def count(model, depth):
     return Work(operations, convolutions, prefix, learning)
 
 
+def prepare(case, depth):
+    """Build a case's network, frozen for a depth; return it with a batch of noise and its labels."""
+    draw = np.random.default_rng(0)
+    patches = draw.integers(0, 256, (BATCH, case.size, case.size, 3), np.uint8)
+    labels = draw.integers(0, CLASSES, BATCH)
+    model = build_alexnet(CLASSES, case.variant, case.size, case.fc_units, seed=1)
+    trainable_until(model, depth)
+    return model, patches, labels
+
+
 def trainer(model, depth, inputs, labels):
     """Return a function that trains a network, or what is above its cut, by one step, as `repro.training` does."""
     names = {layer.name for layer in model.layers}
@@ -146,11 +156,7 @@ def trainer(model, depth, inputs, labels):
 
 def measure(case, depth):
     """Time one depth; return ms an image by name (patches, activations, pass), and its work."""
-    draw = np.random.default_rng(0)
-    patches = draw.integers(0, 256, (BATCH, case.size, case.size, 3), np.uint8)
-    labels = draw.integers(0, CLASSES, BATCH)
-    model = build_alexnet(CLASSES, case.variant, case.size, case.fc_units, seed=1)
-    trainable_until(model, depth)
+    model, patches, labels = prepare(case, depth)
     work, steps = count(model, depth), {"patches": trainer(model, depth, patches, labels)}
     if depth in CUTS:
         trunk = keras.Model(model.inputs, model.get_layer(CUTS[depth]).output)

@@ -1,6 +1,6 @@
 """Measure the memory that a sweep of the paper's size takes: polyps, a network of 227 pixels, 100,000 patches.
 
-    python benchmarks/memory.py     # about 2 minutes on 2 cores; needs Linux, and 2 GB of disk for a while
+    python benchmarks/memory.py     # about 2 minutes on 2 cores; needs Linux, and 5 GB of disk for a while
 
 `repro.sweep` performs four runs of the `paper` profile one after the other in this process: three that tune all layers
 (conv1) and one that tunes the last two (fc7), whose frozen layers are computed once and kept in a file. 40 videos of
@@ -11,7 +11,7 @@ Such a sweep takes days. It is cut short where that frees no memory: there is on
 mini-batches, and of a table that is only looked at, the first batches are cut and computed and the last of them stands
 in for all others. Tables, files, scores and the order of an epoch have their full lengths. Frames are noise, and
 candidates lie at random in them: neither takes less memory than others. Of the disk 4 GB are offered, so that the
-frozen layers of what is trained and validated with are kept, and those of what is tested (39 GB) are not.
+frozen layers of what is trained and validated with are kept, and those of what is tested (88 GB) are not.
 
 What is told is the kernel's count, looked at ten times a second. Pages of files, those of the frozen layers among them,
 are counted apart: the kernel writes them back and takes them when others need memory. Against it stands what the

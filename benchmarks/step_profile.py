@@ -1,6 +1,6 @@
 """Say where the time of each arm's training step goes: by kind of operation, beside the machine's own rates.
 
-    python benchmarks/step_profile.py     # Caffe's variant at the paper's size: about 4 minutes on 2 cores
+    python benchmarks/step_profile.py     # Caffe's variant at the paper's size: about 3 minutes on 2 cores
 
 The steps are those of `benchmarks/arms.py`, 227 pixels and 4096 units: on a frozen prefix, with a fifth of the pass
 that makes it, as in 5 epochs; conv1 on patches. TensorFlow's own profiler times every operation, so that this needs
@@ -25,8 +25,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from repro.alexnet import build_alexnet
-from repro.finetune import DEPTHS, label, trainable_until
+from repro.finetune import DEPTHS, label
 from repro.prefix import CUTS, suffix
 
 CASE = arms.FULL
@@ -79,11 +78,7 @@ def _profiled_once(step):
 
 def measure(depth):
     """Profile one depth; return ms an image of its step by kind, of the pass below it, and its work by kind."""
-    draw = np.random.default_rng(0)
-    patches = draw.integers(0, 256, (arms.BATCH, CASE.size, CASE.size, 3), np.uint8)
-    labels = draw.integers(0, arms.CLASSES, arms.BATCH)
-    model = build_alexnet(arms.CLASSES, CASE.variant, CASE.size, CASE.fc_units, seed=1)
-    trainable_until(model, depth)
+    model, patches, labels = arms.prepare(CASE, depth)
     work, before = arms.count(model, depth), 0.0
     if depth not in CUTS:
         return profiled(arms.trainer(model, depth, patches, labels)), before, work
@@ -98,7 +93,7 @@ def row(depth, times, before, work, roof):
     ideal = {
         "convolutions": 1000 * work.convolutions / roof.flops,
         "fully connected layers": 1000 * (work.operations - work.convolutions) / roof.flops,
-        "update": 1000 * arms.BYTES_PER_WEIGHT * work.learning / arms.BATCH / roof.bandwidth,
+        "update": work.floor_ms(roof)[1],
     }
     shared = before / arms.EPOCHS
     parts = [f"frozen layers, once for {arms.EPOCHS} epochs {shared:.3g}"] if before else []

@@ -13,12 +13,12 @@ sums over it. Along rows products are shared: zero borders make more distinct ou
 of rows after the other. At 227 pixels conv5 so has 1,176 products along rows for 60 patches, where its 548 distinct
 rows would need 1,644 and patch by patch it is 2,340.
 
-A region of 92x60 pixels, of 8 pixels of the canvas each, takes 8 to 9 s on 2 cores with AVX-512 and 16 s without; patch
-by patch it is 41 to 44 s and 80 s, and in plain PyTorch 94 to 137 s and 223 s (227 pixels, 4096 units;
-`benchmarks/dense_maps.py`). Of 8 s most is matrix products:
-2.9 s in the fully connected layers, 600 GFLOP, and 3.4 s in the convolutions, 700 GFLOP (patch by patch 7,300), all at
-210 GFLOP/s. So it cannot be 8 times as fast as a Keras that spends nearly all its time in products: 440 GFLOP are the
-least for convolutions, if products were shared along columns too, and adding them up then took what that saved.
+A region of 92x60 pixels, of 8 pixels of the canvas each, takes 8 to 9 s on 2 cores with AVX-512 and 16 s without;
+patch by patch it is 41 to 44 s and 80 s, and in plain PyTorch 94 to 137 s and 223 s (227 pixels, 4096 units;
+`benchmarks/dense_maps.py`). Of 8 s most is matrix products: 2.9 s in the fully connected layers, 600 GFLOP, and 3.4 s
+in the convolutions, 700 GFLOP (patch by patch 7,300), all at 210 GFLOP/s. So it cannot be 8 times as fast as a Keras
+that spends nearly all its time in products: 440 GFLOP are the least for convolutions, if products were shared along
+columns too, and adding them up then took what that saved.
 """
 
 from functools import reduce
