@@ -2,6 +2,7 @@
 
     python benchmarks/arms.py          # Caffe's variant, 131 pixels, 512 units: about a minute on 2 cores
     python benchmarks/arms.py --full   # and 227 pixels, 4096 units, as the paper: about 4 minutes
+    KERAS_BACKEND=jax python benchmarks/arms.py --full --precision float32 tf32 mixed_bfloat16     # on a GPU
 
 Batches of 50. With a frozen prefix, a step on activations (`repro.prefix`) and a fifth of the pass that makes them,
 as in 5 epochs. Ways take turns; ratios are of neighbours in time. Cutting patches is not timed. The floor is
@@ -10,11 +11,12 @@ as in 5 epochs. Ways take turns; ratios are of neighbours in time. Cutting patch
 
 Operations are a multiplication or an addition for each weight and place of its layer, borders too: forward, for the
 weight's gradient, and for the gradient of what is below. 24 bytes: weight and velocity read and written, gradient
-written and read, 4 each. Both rates are measured, the best of all tries: a float32 matrix product on Keras' backend,
-and NumPy's copy on all cores. They are added, since a weight's gradient must be there before its update. The larger of
-the two would be the strict bound: other layers' products could hide the update, 4 % of conv1's floor at 227 px, a
-quarter of fc6's. ReLU, pooling, LRN and dropout have no share. Each row's note begins, for whoever reads it by machine,
-"floor 1.9 ms (x1.60): arithmetic 1.8 ms, update 0.1 ms". What it measures, it also writes into measured.csv.
+written and read, 4 each. Both rates are measured, the best of all tries: a matrix product on Keras' backend in the
+network's precision, and a copy, by NumPy on all cores or on the GPU. They are added, since a weight's gradient must be
+there before its update. The larger of the two would be the strict bound: other layers' products could hide the update,
+4 % of conv1's floor at 227 px, a quarter of fc6's. ReLU, pooling, LRN and dropout have no share. Each row's note
+begins, for whoever reads it by machine, "floor 1.9 ms (x1.60): arithmetic 1.8 ms, update 0.1 ms". What it measures, it
+also writes into measured.csv.
 
 What lies between, `benchmarks/step_profile.py` measures. On 2 cores of an AMD EPYC with AVX-512 one thing was unlike
 what it finds without: the gradient of the inputs of 4096-unit layers ran at a quarter of the rate of matrix products,
@@ -27,21 +29,24 @@ import argparse
 import gc
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import measured
 import numpy as np
 
 from repro.alexnet import build_alexnet
+from repro.feeding import on_accelerator
 from repro.finetune import DEPTHS, label, layer_rates, trainable_until
+from repro.precision import computing_in
 from repro.prefix import CUTS, suffix
+from repro.schema import PRECISIONS
 from repro.training import compile_network
 
 BATCH, CLASSES, EPOCHS = 50, 2, 5
 ROUNDS = 5
 BYTES_PER_WEIGHT = 6 * 4
-SIDES = (512, 768, 1024, 2048)
+SIDES, SIDES_ON_GPU = (512, 768, 1024, 2048), (2048, 4096, 8192, 16384)
 COPIED = 64 << 20
 
 
@@ -53,6 +58,15 @@ class Case:
     size: int
     fc_units: int
     name: str
+    precision: str = "float32"
+
+    def at(self, precision):
+        """Return the same network in another precision, which its name then ends in."""
+        return (
+            self
+            if precision == self.precision
+            else replace(self, name=f"{self.name}, {precision}", precision=precision)
+        )
 
 
 QUICK = Case("caffe", 131, 512, "Caffe 131 px, 512 units")
@@ -80,23 +94,36 @@ class Work:
 class Roof:
     """The machine's two rates, the best seen of all tries: what else runs only ever lowers them."""
 
-    def __init__(self):
-        draw = np.random.default_rng(0)
-        square = [draw.standard_normal((side, side), np.float32) for side in SIDES]
-        self._matrices = [keras.ops.convert_to_tensor(each) for each in square]
+    def __init__(self, precision):
+        draw, self._precision = np.random.default_rng(0), precision
+        sides = SIDES_ON_GPU if on_accelerator() else SIDES
+        with computing_in(precision):
+            kind = keras.config.dtype_policy().compute_dtype
+        square = [draw.standard_normal((side, side), np.float32) for side in sides]
+        self._matrices = [keras.ops.convert_to_tensor(each, kind) for each in square]
         self._source, self._target = np.ones((2, COPIED), np.float32)
         self.flops = self.bandwidth = 0.0
 
     def measure(self):
-        """Time products of square matrices by Keras' backend, and a copy of 256 MiB by NumPy, one thread a core."""
-        for side, matrix in zip(SIDES, self._matrices, strict=True):
-            seconds = _seconds(lambda matrix=matrix: float(keras.ops.matmul(matrix, matrix)[0, 0]))
-            self.flops = max(self.flops, 2 * side**3 / seconds)
+        """Time products of square matrices by Keras' backend, and a copy of 256 MiB."""
+        with computing_in(self._precision):
+            for matrix in self._matrices:
+                seconds = _seconds(lambda matrix=matrix: float(keras.ops.matmul(matrix, matrix)[0, 0]))
+                self.flops = max(self.flops, 2 * matrix.shape[0] ** 3 / seconds)
+        seconds = self._copied_there() if on_accelerator() else self._copied_here()
+        self.bandwidth = max(self.bandwidth, 2 * self._source.nbytes / seconds)
+
+    def _copied_here(self):
+        """Copy by NumPy, one thread a core."""
         parts = np.array_split(np.arange(COPIED), measured.cores())
         slices = [slice(part[0], part[-1] + 1) for part in parts]
         with ThreadPoolExecutor(len(slices)) as pool:
-            seconds = _seconds(lambda: list(pool.map(self._copy, slices)))
-        self.bandwidth = max(self.bandwidth, 2 * self._source.nbytes / seconds)
+            return _seconds(lambda: list(pool.map(self._copy, slices)))
+
+    def _copied_there(self):
+        """Read and write as much in an accelerator's memory, negated on the way, since a mere copy may be left out."""
+        source = keras.ops.convert_to_tensor(self._source)
+        return _seconds(lambda: float(keras.ops.negative(source)[0]))
 
     def _copy(self, part):
         np.copyto(self._target[part], self._source[part])
@@ -141,7 +168,8 @@ def prepare(case, depth):
     draw = np.random.default_rng(0)
     patches = draw.integers(0, 256, (BATCH, case.size, case.size, 3), np.uint8)
     labels = draw.integers(0, CLASSES, BATCH)
-    model = build_alexnet(CLASSES, case.variant, case.size, case.fc_units, seed=1)
+    with computing_in(case.precision):
+        model = build_alexnet(CLASSES, case.variant, case.size, case.fc_units, seed=1)
     trainable_until(model, depth)
     return model, patches, labels
 
@@ -185,6 +213,18 @@ def row(case, depth, times, work, roof):
     return found
 
 
+def tables(cases, precision):
+    """Measure some cases in a precision; return rows, the two rates' too."""
+    roof = Roof(precision)
+    rows = [row for case in cases for row in table(case.at(precision), roof)]
+    print(f"{roof.flops / 1e9:.0f} GFLOP/s, {roof.bandwidth / 1e9:.1f} GB/s")
+    return [
+        *rows,
+        {"what": f"{precision} matrix product, largest rate", "after": roof.flops / 1e9, "unit": "GFLOP/s"},
+        {"what": "copy of 256 MiB, read and written", "after": roof.bandwidth / 1e9, "unit": "GB/s"},
+    ]
+
+
 def table(case, roof):
     """Measure all depths of a case, and the roof before each; return rows, printed when the roof is known."""
     measured_depths = []
@@ -199,16 +239,14 @@ def table(case, roof):
 
 
 def main():
-    """Print a table for each case, then the two rates that the floors are made of."""
+    """Print a table for each case, and the two rates that the floors are made of."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--full", action="store_true", help="also 227 pixels and 4096 units, as the paper")
-    cases, roof = (QUICK, FULL) if parser.parse_args().full else (QUICK,), Roof()
-    rows = [row for case in cases for row in table(case, roof)]
-    rows += [
-        {"what": "float32 matrix product, largest rate", "after": roof.flops / 1e9, "unit": "GFLOP/s"},
-        {"what": "copy of 256 MiB, read and written", "after": roof.bandwidth / 1e9, "unit": "GB/s"},
-    ]
-    print(f"{roof.flops / 1e9:.0f} GFLOP/s, {roof.bandwidth / 1e9:.1f} GB/s")
+    add = parser.add_argument
+    add("--full", action="store_true", help="also 227 pixels and 4096 units, as the paper")
+    add("--precision", nargs="+", default=["float32"], choices=PRECISIONS, help="tables for each (default: float32)")
+    options = parser.parse_args()
+    cases = (QUICK, FULL) if options.full else (QUICK,)
+    rows = [row for precision in options.precision for row in tables(cases, precision)]
     measured.record(__file__, rows)
 
 

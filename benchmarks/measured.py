@@ -4,6 +4,7 @@ python benchmarks/measured.py     # print what is compared there, as one table
 """
 
 import csv
+import importlib
 import os
 import platform
 import sys
@@ -63,11 +64,11 @@ def read(path=FILE):
 
 
 def machine():
-    """Name what this runs on: its cores, as many as may be used, and its processor with its vector instructions.
+    """Name what this runs on: a GPU where Keras has one, cores, as many as may be used, and processor.
 
-    Processors of one name differ in these, and with them twice in their rate.
+    With its vector instructions: processors of one name differ in these, and with them twice in their rate.
     """
-    return f"{cores()} cores, {_processor()}"
+    return ", ".join(filter(None, (_accelerator(), f"{cores()} cores", _processor())))
 
 
 def cores():
@@ -79,6 +80,19 @@ def backend():
     """Name Keras' backend with its version; empty where Keras took no part."""
     keras = sys.modules.get("keras")
     return f"{keras.backend.backend()} {version(keras.backend.backend())}" if keras else ""
+
+
+def _accelerator():
+    """Name the GPU that Keras' backend computes on; empty where it has none, or Keras took no part."""
+    if "keras" not in sys.modules or not importlib.import_module("repro.feeding").on_accelerator():
+        return ""
+    backend = sys.modules["keras"].backend.backend()
+    if backend == "jax":
+        return sys.modules["jax"].devices()[0].device_kind
+    if backend == "torch":
+        return sys.modules["torch"].cuda.get_device_name()
+    known = sys.modules["tensorflow"].config
+    return known.experimental.get_device_details(known.list_physical_devices("GPU")[0])["device_name"]
 
 
 def _processor():
@@ -101,8 +115,8 @@ def _text(row):
 
 
 def show(path=FILE):
-    """Print the ratios that are written, those of this machine, as one table."""
-    rows = [row for row in read(path) if row["ratio"] and row["machine"] == machine()]
+    """Print the ratios that are written, those of this machine, its GPU's too, as one table."""
+    rows = [row for row in read(path) if row["ratio"] and row["machine"].endswith(machine())]
     print(f"{machine()}; times as fast as the rival, then date and what")
     for row in rows:
         times, backend = float(row["ratio"]), row["backend"] and f" ({row['backend']})"

@@ -113,7 +113,7 @@ def row(depth, times, before, work, roof):
 def main():
     """Print a line for each depth, and write all down."""
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    roof, found = arms.Roof(), []
+    roof, found = arms.Roof("float32"), []
     for depth in DEPTHS:
         roof.measure()
         found.append((depth, *measure(depth)))

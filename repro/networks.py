@@ -1,15 +1,14 @@
 """From a run's definition to a network that can train: variant, weights, depth. Every application uses it."""
 
-from contextlib import contextmanager
 from dataclasses import asdict
 from zipfile import BadZipFile
 
-import keras
 import numpy as np
 
 from repro.alexnet import build_alexnet
 from repro.finetune import label, layer_rates, trainable_until
 from repro.inference import candidate_scores
+from repro.precision import computing_in
 from repro.prefix import Split, sharing
 from repro.runs import kept_epoch, path_of, write_atomically
 from repro.schema import Plan
@@ -152,19 +151,8 @@ def trained(run, results, history, make_patches):
 
 def _build(run, num_classes, init="gaussian"):
     size = run.settings["network"]
-    with _computing_in(Plan(**run.settings["training"]).precision):
+    with computing_in(Plan(**run.settings["training"]).precision):
         return build_alexnet(num_classes, SOURCES[run.weights].variant, **size, seed=run.seed, init=init)
-
-
-@contextmanager
-def _computing_in(precision):
-    """Let the layers that are made meanwhile compute in a precision."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _weights(model):

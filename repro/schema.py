@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-PRECISIONS = ("float32", "mixed_bfloat16")
+PRECISIONS = ("float32", "tf32", "mixed_bfloat16")
 """What a network may compute in; see `Plan`."""
 
 PREFIXES = ("float32", "float16")
@@ -38,8 +38,9 @@ class Plan:
         Also measure the validation AUC at so many mini-batches per factor of ten, evenly spaced in the logarithm
         (Figure 10); 0 for epochs alone.
     precision : str
-        Keras' name of what is computed in: "float32", or "mixed_bfloat16", where weights and their updates stay in
-        float32 and bfloat16 has its range, so that the loss needs no scaling.
+        What is computed in: "float32", on a GPU too; "tf32", where a GPU that can rounds the factors of products to 11
+        bits; or Keras' "mixed_bfloat16", where weights and their updates stay in float32 and bfloat16 has its range,
+        so that the loss needs no scaling.
     prefix : str
         What frozen layers' activations are kept in (`repro.prefix`): "float32", which changes nothing, or "float16",
         which takes half the room and moves results.

@@ -3,18 +3,25 @@
 import importlib.util
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 FILE = Path(__file__).resolve().parents[2] / "benchmarks" / "measured.py"
 
 
-@pytest.fixture
-def measured(monkeypatch):
+def load():
     """Load the module as a script beside it does; benchmarks are no package."""
     spec = importlib.util.spec_from_file_location("measured", FILE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Load the module, on a machine that is always the same."""
+    module = load()
     monkeypatch.setattr(module, "machine", lambda: "5 cores, ours")
     return module
 
@@ -88,3 +95,22 @@ def test_the_ratios_of_this_machine_are_shown_together(measured, monkeypatch, tm
     assert heading.startswith("7 cores, another;")
     assert [row.split()[0] for row in rows] == ["2.0"]
     assert rows[0].endswith("c, against d (jax 7)")
+
+
+def test_a_gpu_stands_before_the_cores_and_its_ratios_are_shown_too(monkeypatch, tmp_path, capsys):
+    """Without a GPU, the backend that has one is made up."""
+    measured = load()
+    gpu = SimpleNamespace(device_kind="Some GPU")
+    keras = SimpleNamespace(backend=SimpleNamespace(backend=lambda: "jax"))
+    feeding = SimpleNamespace(on_accelerator=lambda: True)
+    cpu = measured.machine()
+    for name, module in (("keras", keras), ("repro.feeding", feeding), ("jax", SimpleNamespace(devices=lambda: [gpu]))):
+        monkeypatch.setitem(sys.modules, name, module)
+    assert measured.machine() == f"Some GPU, {cpu}"
+    monkeypatch.setattr(measured, "backend", lambda: "jax 7")
+    row = timed("a") | {"against": "b", "before": 6, "ratio": 4}
+    measured.record("benchmarks/maps.py", [row], tmp_path / "measured.csv")
+    feeding.on_accelerator = lambda: False
+    assert measured.machine() == cpu
+    measured.show(tmp_path / "measured.csv")
+    assert capsys.readouterr().out.endswith("a, against b (jax 7)\n")

@@ -1,4 +1,4 @@
-"""Mixed precision: what is computed in bfloat16, what stays in float32, and that both are the same network."""
+"""Precision: what is computed in bfloat16 or TF32, what stays in float32, and that all are the same network."""
 
 import importlib.util
 import os
@@ -14,12 +14,13 @@ from experiments import command
 from repro import networks, runs, weights
 from repro.alexnet import LAYERS
 from repro.dense import dense_probabilities
+from repro.feeding import on_accelerator
 from repro.finetune import layer_rates
 from repro.inference import probabilities
 from repro.profiles import load_profile
 from repro.runs import Data, Run
 
-OTHERS = ("jax",)
+OTHERS = ("jax", "torch")
 SHAPES = ((11, 11, 3, 64), (5, 5, 64, 192), (3, 3, 192, 384), (3, 3, 384, 256), (3, 3, 256, 256))
 
 
@@ -96,6 +97,40 @@ def test_all_but_the_logits_is_computed_in_bfloat16_and_other_networks_are_not()
     assert {layer.compute_dtype for layer in plain.layers} == {"float32"}
 
 
+def tf32_is_allowed():
+    """Ask the backend; JAX by what becomes of a product and a convolution."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return importlib.import_module("tensorflow").config.experimental.tensor_float_32_execution_enabled()
+    if backend == "torch":
+        backends = importlib.import_module("torch").backends
+        return {backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32} == {True}
+    images, kernel, matrix = (np.ones(shape, np.float32) for shape in ((1, 8, 8, 1), (3, 3, 1, 2), (2, 5)))
+    products = importlib.import_module("jax").make_jaxpr(lambda x: keras.ops.matmul(keras.ops.conv(x, kernel), matrix))
+    seen = {str(each.params["precision"]) for each in products(images).eqns if "precision" in each.params}
+    assert len(seen) == 1, seen
+    return "HIGHEST" not in seen.pop()
+
+
+def test_tf32_is_used_where_it_was_asked_for():
+    allowed, computed = {}, {}
+    for name in ("tf32", "float32", "tf32", "mixed_bfloat16"):
+        model, _ = networks.prepare_network(run("scratch", name), num_classes=2)
+        allowed[name], computed[name] = tf32_is_allowed(), model.get_layer("conv1").compute_dtype
+    assert allowed == {"tf32": True, "float32": False, "mixed_bfloat16": False}
+    assert computed == {"tf32": "float32", "float32": "float32", "mixed_bfloat16": "bfloat16"}
+
+
+@pytest.mark.skipif(on_accelerator(), reason="a GPU may round")
+def test_a_cpu_knows_no_tf32():
+    found = []
+    for name in ("float32", "tf32"):
+        model, _ = networks.prepare_network(run("scratch", name), num_classes=2)
+        networks.train_arm(run("scratch", name), model, *Patches().training())
+        found.append(model.get_weights())
+    assert all(same(*found))
+
+
 @pytest.mark.usefixtures("imagenet")
 def test_both_precisions_start_from_the_same_weights_and_say_nearly_the_same():
     """bfloat16 rounds to 1/256: outputs differ, and by a few times that of their size."""
@@ -138,7 +173,7 @@ def test_another_precision_is_refused_in_one_line(name, capsys):
     with pytest.raises(SystemExit):
         command.parse("Draws.", ["--set", f"training.precision={name}"])
     error = capsys.readouterr().err.splitlines()[-1]
-    assert error.endswith(f"must be one of ('float32', 'mixed_bfloat16'). Received: {name!r}.")
+    assert error.endswith(f"must be one of ('float32', 'tf32', 'mixed_bfloat16'). Received: {name!r}.")
     settings = run("scratch").settings
     wrong = replace(run("scratch"), settings=settings | {"training": settings["training"] | {"precision": name}})
     with pytest.raises(ValueError, match="precision must be one of"):
@@ -146,14 +181,15 @@ def test_another_precision_is_refused_in_one_line(name, capsys):
 
 
 @pytest.mark.skipif(keras.backend.backend() in OTHERS, reason="this is another backend already")
-def test_other_backends_learn_in_mixed_precision():
-    """The first test of this file again, in processes side by side."""
+def test_other_backends_compute_in_the_same_precisions():
+    """Two tests of this file again, in processes side by side."""
     installed = [name for name in OTHERS if importlib.util.find_spec(name)]
     if not installed:
         pytest.skip("neither JAX nor PyTorch is installed")
-    test = f"{__file__}::{test_a_network_is_filled_and_learns_in_mixed_precision.__name__}"
-    program = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", test]
+    again = test_a_network_is_filled_and_learns_in_mixed_precision, test_tf32_is_used_where_it_was_asked_for
+    tests = [f"{__file__}::{test.__name__}" for test in again]
+    program = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", *tests]
     given = {"stdout": subprocess.PIPE, "text": True}
     running = [subprocess.Popen(program, env=os.environ | {"KERAS_BACKEND": name}, **given) for name in installed]
     for name, said in zip(installed, [process.communicate()[0] for process in running], strict=True):
-        assert "1 passed" in said, f"{name}: {said}"
+        assert "2 passed" in said, f"{name}: {said}"

@@ -194,7 +194,7 @@ def test_a_change_moves_one_value_and_marks_the_name():
         ("training.max_epochs=many", "max_epochs expects int. Received: 'many'"),
         ("training.max_epochs=true", "max_epochs expects int. Received: True"),
         ("polyp.test_scales=1.5", "test_scales expects tuple. Received: 1.5"),
-        ("training.precision=float16", r"one of \('float32', 'mixed_bfloat16'\)\. Received: 'float16'\.$"),
+        ("training.precision=float16", r"one of \('float32', 'tf32', 'mixed_bfloat16'\)\. Received: 'float16'\.$"),
     ],
 )
 def test_a_wrong_change_is_explained(change, message):
@@ -221,9 +221,10 @@ def test_settings_of_an_application_leave_the_phantom_out():
 
 
 def test_a_precision_other_than_float32_defines_a_run_and_float32_leaves_the_older_names():
-    plain, mixed = (load_profile("smoke", [f"training.precision={name}"]) for name in schema.PRECISIONS)
+    plain, *others = (load_profile("smoke", [f"training.precision={name}"]) for name in schema.PRECISIONS)
     assert "precision" not in plain.settings("polyp")["training"]
-    assert mixed.settings("polyp")["training"]["precision"] == "mixed_bfloat16"
+    named = [other.settings("polyp")["training"]["precision"] for other in others]
+    assert named == ["tf32", "mixed_bfloat16"]
     assert schema.Plan(**plain.settings("polyp")["training"]) == plain.training
 
 
