@@ -9,21 +9,10 @@ and see the same patches in the same order; a change of precision matters where 
 another seed does. Phantoms are those of the profile, made in --results where they are not there yet; runs are written
 to a temporary folder and forgotten. What it measures, it also writes into measured.csv.
 
-Frames, quick profile, seeds 0, 1, 2; TensorFlow 2.21 on 2 cores of an AMD EPYC that has AVX-512 BF16, 2026-11-23:
-
-    arm      float32               mixed_bfloat16        validation, float32   mixed_bfloat16
-    conv1    .9101 .9172 .9005     .8873 .8897 .9160     .9361 .9195 .9103     .9406 .9187 .9005
-    scratch  .6732 .6719 .6987     .6709 .6930 .6636     .8320 .8083 .7925     .8417 .8284 .8097
-
-A single network moves by up to .035, more than the range of the seeds in float32, .017 and .027; the means of three by
--.012 and -.005, about as much as means of three differ by chance. It is the training, not the arithmetic of the test:
-the networks of conv1 tested in the other precision move by .0008 at most. Validation AUCs of two epochs lie so close
-together that rounding decides which one is kept (conv1, seeds 0 and 1). So it is not shown that results stay the same,
-and no profile uses it. The machine was busy otherwise; in pairs, mixed_bfloat16 took .5 to 1 times the seconds.
-
-Frozen layers' activations kept as float16 (`repro.prefix`), 2026-11-24: of fc7, conv5 and conv3 and the same seeds,
-areas move by .0003 at most and single scores by .013. It halves the room of a prefix; float32, which changes nothing,
-stays the default.
+Where a GPU rounds to TF32, that is measured too; a CPU does not. bfloat16 (frames, seeds 0 to 2, 2026-11-23): it is the
+training that moves, not the arithmetic of the test: networks of conv1 tested in the other precision move by .0008 at
+most. Validation AUCs of two epochs lie so close together that rounding decides which one is kept. So it is not shown
+that results stay the same, and no profile uses it.
 """
 
 import argparse
@@ -37,13 +26,17 @@ import numpy as np
 from experiments import sources
 from repro import prefix
 from repro.evaluation.roc import auc
+from repro.feeding import on_accelerator
 from repro.profiles import load_profile
 from repro.runs import Run, kept_epoch
 
 DATA = {"frame_quality": sources.procedures, "embolism": sources.ctpa, "polyp": sources.colonoscopy}
-CHANGES = {"precision": "mixed_bfloat16", "prefix": "float16"}
-"""By key of `repro.schema.Plan`, what it becomes instead of float32."""
-ARMS = {"precision": ("conv1", "scratch"), "prefix": ("fc7", "conv5", "conv3")}
+CHANGES = {
+    ("precision", "mixed_bfloat16"): ("conv1", "scratch"),
+    ("precision", "tf32"): ("conv1", "scratch"),
+    ("prefix", "float16"): ("fc7", "conv5", "conv3"),
+}
+"""By key of `repro.schema.Plan` and what it becomes instead of float32, arms that are trained so."""
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -61,9 +54,8 @@ def train(options, arm, seed, change, results):
     return outcome, kept_epoch(history)["auc"], found.score, history["epochs"][-1]["seconds"]
 
 
-def measure(options, key, arm, seed, results):
+def measure(options, key, changed, arm, seed, results):
     """Print one pair of networks; return its row."""
-    changed = CHANGES[key]
     pair = [train(options, arm, seed, f"training.{key}={value}", results) for value in ("float32", changed)]
     apart = np.abs(pair[0][2] - pair[1][2])
     for value, (outcome, validation, _, seconds) in zip(("float32", changed), pair, strict=True):
@@ -94,8 +86,13 @@ def main():
     print(f"{options.application}, profile {options.profile}; scores of each precision against those of float32")
     print(f"{'':32} {'outcome':>8} {'validation':>10} {'seconds':>8} {'largest':>8} {'mean':>8}")
     with tempfile.TemporaryDirectory() as results:
-        cells = [(key, arm, seed) for key, arms in ARMS.items() for arm in arms for seed in options.seeds]
-        rows = [measure(options, *cell, results) for cell in cells]
+        rows = [
+            measure(options, *change, arm, seed, results)
+            for change, arms in CHANGES.items()
+            if change[1] != "tf32" or on_accelerator()
+            for arm in arms
+            for seed in options.seeds
+        ]
     measured.record(__file__, rows)
 
 

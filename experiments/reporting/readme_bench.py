@@ -17,15 +17,16 @@ MOVED = re.compile(r"AUC (?P<before>[\d.]+) becomes (?P<after>[\d.]+); scores di
 
 
 def bench(root):
-    """Show what the benchmarks compared, a table for each machine, and what they timed without a rival."""
-    parts = []
+    """Show what the benchmarks compared, a column for each machine, and what they timed without a rival."""
+    machines = {}
     for (machine,), rows in _groups(root, ["machine"]):
-        rows = [row for row in rows if row["script"] not in APART]
-        compared = [_compared(row) for row in rows if row["ratio"]]
-        alone = [[_what(row), _quantity(row, "after"), row["note"]] for row in rows if not row["ratio"]]
-        parts.append(f"{_heading(machine, rows)}:")
-        parts.append(table(["what", "against", "before", "after", "times", "note"], compared))
-        parts += [table(["timed alone", "", "note"], alone)] if alone else []
+        if kept := [row for row in rows if row["script"] not in APART]:
+            machines[machine] = kept
+    parts = ["\n".join(f"- {_heading(machine, rows)}" for machine, rows in machines.items())]
+    compared = {machine: [row for row in rows if row["ratio"]] for machine, rows in machines.items()}
+    parts.append(_side_by_side(["what", "against"], "**{ratio}**: {before} to {after} {unit}", compared))
+    alone = {machine: [row for row in rows if not row["ratio"]] for machine, rows in machines.items()}
+    parts += [_side_by_side(["timed alone"], "{after} {unit}", alone)] if any(alone.values()) else []
     return "\n\n".join(parts)
 
 
@@ -82,9 +83,26 @@ def _heading(machine, rows):
     return ", ".join(filter(None, (machine, backends, dates)))
 
 
-def _compared(row):
-    quantities = [_quantity(row, key) for key in ("before", "after")]
-    return [_what(row), row["against"], *quantities, _number(row["ratio"]), row["note"]]
+def _side_by_side(heads, cell, machines):
+    """Make a table with a column for each machine, filled by `cell` or empty, and the note of the first that has one.
+
+    Notes of others differ from it in digits.
+    """
+    found = {}
+    for machine, rows in machines.items():
+        for row in rows:
+            found.setdefault((_what(row), row["against"]), {})[machine] = row
+    rows = []
+    for key, seen in found.items():
+        first, *_ = seen.values()
+        cells = [_filled(cell, seen[machine]) if machine in seen else "" for machine in machines]
+        rows.append([*key[: len(heads)], *cells, first["note"]])
+    return table([*heads, *machines, "note"], rows)
+
+
+def _filled(cell, row):
+    numbers = {key: _number(row[key]) for key in ("before", "after", "ratio") if row[key]}
+    return cell.format(**numbers, unit=row["unit"])
 
 
 def _what(row):
