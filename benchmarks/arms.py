@@ -18,9 +18,7 @@ there before its update. The larger of the two would be the strict bound: other 
 begins, for whoever reads it by machine, "floor 1.9 ms (x1.60): arithmetic 1.8 ms, update 0.1 ms". What it measures, it
 also writes into measured.csv.
 
-What lies between, `benchmarks/step_profile.py` measures. On 2 cores of an AMD EPYC with AVX-512 one thing was unlike
-what it finds without: the gradient of the inputs of 4096-unit layers ran at a quarter of the rate of matrix products,
-all other products at 79 to 117 % of it.
+What lies between, `benchmarks/step_profile.py` measures.
 """
 
 import repro  # noqa: F401, ahead of Keras: it switches oneDNN on  # isort: skip

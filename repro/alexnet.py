@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from repro.layers import GroupedConv2D, LocalResponseNormalization, Preprocessing
+from repro.layers import FullyConnected, GroupedConv2D, LocalResponseNormalization, Preprocessing
 
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
 POOLED = ("conv1", "conv2", "conv5")
@@ -200,7 +200,7 @@ def _pool(x, name, rounds_up):
 def _dense(name, units, init, seeds):
     """Make a fully connected layer; fc8 stays in float32 under any precision, for the loss."""
     dtype = "float32" if name == "fc8" else None
-    return keras.layers.Dense(units, dtype=dtype, name=name, **_initialisers(name, init, seeds))
+    return FullyConnected(units, dtype=dtype, name=name, **_initialisers(name, init, seeds))
 
 
 def _initialisers(name, init, seeds, contrast=1.0):

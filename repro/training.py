@@ -53,7 +53,8 @@ def train(model, patches, validation, rates, plan, seed):
         Learning rate of each layer, as `repro.finetune.layer_rates` gives it.
     plan : repro.schema.Plan
     seed : int
-        Orders the patches. The same seed on the same machine and backend gives the same weights to the bit.
+        Orders the patches. The same seed on the same machine and backend gives the same weights to the bit; on a GPU
+        only where its backend is told to (JAX: XLA_FLAGS=--xla_gpu_deterministic_ops=true), which was not tried.
 
     Returns
     -------

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import pytest
 
+from repro import layers
 from repro.alexnet import LAYERS, build_alexnet
-from repro.layers import GroupedConv2D, LocalResponseNormalization, Preprocessing
+from repro.layers import FullyConnected, GroupedConv2D, LocalResponseNormalization, Preprocessing
 
 # Loads weights, computes logits, takes one step; so that backends can be compared by the files they leave.
 BACKEND_SCRIPT = """
@@ -155,6 +156,51 @@ def test_grouped_convolution_is_two_convolutions_side_by_side():
     left = keras.ops.conv(x[..., :2], kernel[..., :5], padding="same")
     right = keras.ops.conv(x[..., 2:], kernel[..., 5:], padding="same")
     np.testing.assert_allclose(whole, np.concatenate([left, right], -1) + 1, atol=1e-5)
+
+
+def gradients(layer, x, upstream):
+    """Return output, gradients by inputs, kernel and bias, and the operations in functions of the graph."""
+    tf = pytest.importorskip("tensorflow")
+
+    @tf.function
+    def compute(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+            total = tf.reduce_sum(y * upstream)
+        return [y, *tape.gradient(total, [x, *(weight.value for weight in layer.trainable_weights)])]
+
+    functions = compute.get_concrete_function(x).graph.as_graph_def().library.function
+    used = {node.op for function in functions for node in function.node_def}
+    return [value.numpy() for value in compute(x)], used
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="other backends take Keras' own layer")
+@pytest.mark.parametrize("large", [True, False])
+def test_a_large_layer_takes_the_faster_product_and_its_gradients_are_keras_own(large, monkeypatch):
+    monkeypatch.setattr(layers, "LARGE", 35 if large else 36)
+    draw = np.random.default_rng(6)
+    x, upstream = (draw.normal(size=(11, number)).astype("float32") for number in (7, 5))
+    own, plain = FullyConnected(5, bias_initializer="ones"), keras.layers.Dense(5)
+    for layer in (own, plain):
+        layer.build(x.shape)
+    plain.set_weights(own.get_weights())
+    (expected, _), (found, used) = (gradients(layer, x, upstream) for layer in (plain, own))
+    assert [value.shape for value in found] == [(11, 5), (11, 7), (7, 5), (5,)]
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert ("BatchMatMulV2" in used) == large
+
+
+def test_only_layers_of_4096_units_are_large():
+    """Results that are kept come from networks of 512 units, which must not move."""
+    wide = {
+        name: build_alexnet(2, "caffe", 227, units).get_layer(name) for units, name in ((4096, "fc7"), (512, "fc6"))
+    }
+    assert {name: int(np.prod(layer.kernel.shape)) > layers.LARGE for name, layer in wide.items()} == {
+        "fc7": True,
+        "fc6": False,
+    }
 
 
 def test_same_seed_same_weights_and_no_two_layers_share_a_seed():

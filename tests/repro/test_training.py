@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from repro import layers
 from repro.alexnet import build_alexnet
 from repro.finetune import layer_rates, trainable_until
 from repro.inference import candidate_scores, probabilities
@@ -49,8 +50,8 @@ RATES = {"a": 0.05, "b": 0.05}
 
 def dense(seed=1):
     keras.utils.set_random_seed(seed)
-    layers = keras.layers
-    return keras.Sequential([keras.Input((5,)), layers.Dense(4, "relu", name="a"), layers.Dense(2, name="b")])
+    dense = keras.layers.Dense
+    return keras.Sequential([keras.Input((5,)), dense(4, "relu", name="a"), dense(2, name="b")])
 
 
 def alexnet(arm, seed=0):
@@ -172,9 +173,10 @@ def test_a_candidate_without_views_is_an_error():
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a graph of TensorFlow's")
-@pytest.mark.parametrize("variant", ["torchvision", "caffe"])
-def test_nothing_of_a_network_stays_in_memory(variant):
+@pytest.mark.parametrize(("variant", "large"), [("torchvision", layers.LARGE), ("caffe", layers.LARGE), ("caffe", 1)])
+def test_nothing_of_a_network_stays_in_memory(variant, large, monkeypatch):
     """A graph that stays keeps weights and momentum: in a sweep of the paper's size half a gigabyte a network."""
+    monkeypatch.setattr(layers, "LARGE", large)
     before = training_graphs()
     model = build_alexnet(2, variant, 67, 16, seed=1)
     train(model, Squares(9), Squares(6), layer_rates("conv1"), Plan(batch_size=9, max_epochs=1, patience=1), seed=1)
