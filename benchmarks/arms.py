@@ -60,11 +60,8 @@ class Case:
 
     def at(self, precision):
         """Return the same network in another precision, which its name then ends in."""
-        return (
-            self
-            if precision == self.precision
-            else replace(self, name=f"{self.name}, {precision}", precision=precision)
-        )
+        words = self.name if precision == self.precision else f"{self.name}, {precision}"
+        return replace(self, name=words, precision=precision)
 
 
 QUICK = Case("caffe", 131, 512, "Caffe 131 px, 512 units")
