@@ -4,7 +4,6 @@ python benchmarks/measured.py     # print what is compared there, as one table
 """
 
 import csv
-import importlib
 import os
 import platform
 import sys
@@ -84,7 +83,11 @@ def backend():
 
 def _accelerator():
     """Name the GPU that Keras' backend computes on; empty where it has none, or Keras took no part."""
-    if "keras" not in sys.modules or not importlib.import_module("repro.feeding").on_accelerator():
+    if "keras" not in sys.modules:
+        return ""
+    from repro.feeding import on_accelerator  # Imported late: it imports Keras.
+
+    if not on_accelerator():
         return ""
     backend = sys.modules["keras"].backend.backend()
     if backend == "jax":
@@ -116,8 +119,10 @@ def _text(row):
 
 def show(path=FILE):
     """Print the ratios that are written, those of this machine, its GPU's too, as one table."""
-    rows = [row for row in read(path) if row["ratio"] and row["machine"].endswith(machine())]
-    print(f"{machine()}; times as fast as the rival, then date and what")
+    own = machine()
+    # After a GPU's name or none; but 12 cores are not 2.
+    rows = [row for row in read(path) if row["ratio"] and f", {row['machine']}".endswith(f", {own}")]
+    print(f"{own}; times as fast as the rival, then date and what")
     for row in rows:
         times, backend = float(row["ratio"]), row["backend"] and f" ({row['backend']})"
         print(f"{times:8.1f}  {row['date']}  {row['what']}, against {row['against']}{backend}")
