@@ -1,6 +1,8 @@
-"""Patches that are cut once: tables small enough for memory, shared by all networks that a process trains on them.
+"""Patches that are cut once, and then remembered: for all epochs, and for all networks that learn from the same ones.
 
-To cut a vessel-aligned view of 67 pixels takes as long as to train on it, and all arms of a figure see the same ones.
+Imported by `repro.prefix`, which keeps the patches of conv1 and scratch for a sweep, and by the embolism application:
+to cut a vessel-aligned view of 67 pixels takes as long as to train on it, and all arms of a figure see the same ones,
+so that `keep` shares tables that are small enough for memory among all networks that a process trains.
 """
 
 import hashlib
@@ -17,14 +19,22 @@ _shelf = OrderedDict()
 class KeptPatches:
     """A table whose patches are cut when first asked for, and then remembered, as uint8.
 
+    Threads may ask at the same time: what two of them cut is the same.
+
     Parameters
     ----------
-    table : data_prep.vessel_patches.VesselTable
+    table : object
+        Of patches: a length, `size`, `labels`, and `cut(rows)`; a patch must not depend on what is cut with it.
+    store : array or repro.files.Mapped, optional
+        Of shape (len(table), size, size, 3), uint8, takes the patches; by default an array in memory.
     """
 
-    def __init__(self, table):
+    cuts_fast = True
+    """There is no gain in remembering its patches once more."""
+
+    def __init__(self, table, store=None):
         self.table, self.labels = table, table.labels
-        self._patches = np.empty((len(table), table.size, table.size, 3), np.uint8)
+        self._patches = np.empty((len(table), table.size, table.size, 3), np.uint8) if store is None else store
         self._known = np.zeros(len(table), bool)
 
     def __len__(self):

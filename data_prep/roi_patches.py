@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import cv2
 import numpy as np
 
 from data_prep.recent import Recent
@@ -110,6 +111,9 @@ class RoiPatches:
     column: np.ndarray
     labels: np.ndarray
 
+    cuts_fast = True
+    """There is no gain in remembering its patches (`data_prep.kept_patches`)."""
+
     def __len__(self):
         return len(self.roi)
 
@@ -119,7 +123,9 @@ class RoiPatches:
         patches = np.empty((len(rows), size, size, 3), np.uint8)
         for slot, row in enumerate(rows):
             top, left = self.row[row] * zoom, self.column[row] * zoom
-            patches[slot] = self.canvases[self.roi[row]][top : top + size, left : left + size, None]
+            window = self.canvases[self.roi[row]][top : top + size, left : left + size]
+            # NumPy would write the three equal bytes of a pixel one by one, five times slower.
+            cv2.cvtColor(window, cv2.COLOR_GRAY2RGB, dst=patches[slot])
         return patches
 
 

@@ -37,19 +37,26 @@ class Mapped:
     Parameters
     ----------
     path : path
+        The disk's room for it is taken at once, where the system can do so: to write into a map for which there is none
+        ends the process.
     dtype : dtype
     shape : tuple of int
     """
 
     def __init__(self, path, dtype, shape):
-        self._path, self.dtype, self.shape = path, dtype, shape
+        self._path, self.dtype, self.shape = path, np.dtype(dtype), shape
         np.lib.format.open_memmap(path, "w+", dtype, shape)
+        if hasattr(os, "posix_fallocate"):
+            with open(path, "r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
 
     def __len__(self):
         return self.shape[0]
 
     def __getitem__(self, rows):
-        return np.array(np.load(self._path, mmap_mode="r")[rows])
+        """Return a copy of some rows; rows : sequence of int."""
+        # As a plain array: of a map NumPy would give another map, to be copied once more.
+        return np.asarray(np.load(self._path, mmap_mode="r")).take(rows, axis=0)
 
     def __setitem__(self, rows, part):
         np.load(self._path, mmap_mode="r+")[rows] = part

@@ -2,7 +2,8 @@
 
 Below the first layer that learns nothing changes and nothing is random, so that a network trained on these activations
 is the one trained on the patches: equal losses and weights to the bit (tests/repro/test_prefix.py). One pass over a
-table keeps the activations at the cuts of all depths that a sweep still wants. They are forgotten with the sweep.
+table keeps the activations at the cuts of all depths that a sweep still wants. Of conv1 and scratch nothing is frozen:
+they keep the patches themselves, which are cut once for all their epochs. All is forgotten with the sweep.
 Imported by `repro.sweep`, which says what is wanted, and by `repro.networks` and the applications, which train.
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.kept_patches import KeptPatches
 from repro.files import Mapped
 from repro.runs import digest
 
@@ -31,17 +33,26 @@ CUTS = {
 not depend on the others of its batch. fc6 is frozen for fc8 and fc7 too, but without AVX-512 the bits of a row of a
 matrix product depend on its place and on the number of rows (TensorFlow 2.21 with oneDNN, AVX2). Convolutions gave a
 patch the same bits in all batches of 2 to 100 that were tried, and others when it was alone: only a last mini-batch of
-one patch is not equal to the bit there. conv1 and scratch have no prefix."""
+one patch is not equal to the bit there."""
+
+LEARN_ALL = ("conv1", "scratch")
+"""Arms that have no prefix."""
+
+AGAIN = ("training", "validation")
+"""Tables that a run looks at in every epoch."""
 
 TOGETHER = ("fc8", "fc7", "fc6", "conv5", "conv4")
 """Depths that cost less, once the prefix is there, than the prefix."""
 
 MEMORY = 512 << 20
-"""Bytes of one table's activations that are held in memory; more lie in files, mapped into memory."""
+"""Bytes of one table's activations, and of its patches, that are held in memory; more lie in files."""
 
 DISK_SHARE = 0.5
 """Of the free disk, what one table's files may take. Cuts that do not fit are left out, the largest first: their depths
 compute their frozen layers in every epoch."""
+
+PATCHES_SHARE = 0.25
+"""And what its patches may take; what does not fit is cut in every epoch. Less, since cutting takes less time."""
 
 BATCH = 100
 
@@ -68,23 +79,25 @@ class Features:
 
 
 class Shelf:
-    """The activations of one group of runs, which differ in nothing but their depth.
+    """The activations and patches of one group of runs, which differ in nothing but their depth.
 
     Parameters
     ----------
     wanted : sequence of repro.runs.Run
         All that will be performed; each group's cuts are those of its runs.
     folder : path
-        There is one. Large activations lie in a hidden folder of their own in it, which `clear` removes; a kill leaves
+        There is one. What is large lies in a hidden folder of their own in it, which `clear` removes; a kill leaves
         it behind, and it is never used again.
     """
 
     def __init__(self, wanted, folder):
-        self._folder, self._group, self._tables, self._place = Path(folder), None, {}, None
-        self._cuts, self._dtype = {}, None
+        self._folder, self._group, self._tables, self._patches, self._place = Path(folder), None, {}, {}, None
+        self._cuts, self._dtype, self._learn_all = {}, None, set()
         for run in wanted:
             if run.arm in CUTS:
                 self._cuts.setdefault(group(run), set()).add(CUTS[run.arm])
+            elif run.arm in LEARN_ALL:
+                self._learn_all.add(group(run))
 
     def features(self, run, model, patches, side):
         """Return the activations of a table at a run's cut.
@@ -107,9 +120,33 @@ class Shelf:
         key = side, CUTS[run.arm]
         known = self._tables.get(key)
         if known is None or known[0] != _weights_below(model, CUTS[run.arm]):
-            self._fill(model, patches, side)
+            self._fill(model, self.patches(patches, side), side)
         values = self._tables[key][1]
         return None if values is None else Features(values, patches.labels)
+
+    def patches(self, table, side):
+        """Return a table that remembers its patches, where that saves cutting them again.
+
+        Parameters
+        ----------
+        table : object
+            As for `features`.
+        side : str
+
+        Returns
+        -------
+        data_prep.kept_patches.KeptPatches, or `table` itself
+        """
+        if self._group not in self._learn_all or side not in AGAIN or getattr(table, "cuts_fast", False):
+            return table
+        if side not in self._patches:
+            shape = len(table), table.size, table.size, 3
+            needed, room = int(np.prod(shape)), PATCHES_SHARE * shutil.disk_usage(self._folder).free
+            self._patches[side] = table
+            if needed <= max(MEMORY, room):
+                store = self._store(side, "patches", np.uint8, shape, in_file=needed > MEMORY)
+                self._patches[side] = KeptPatches(table, store)
+        return self._patches[side]
 
     def enter(self, run):
         """Forget what another group's runs left behind, whether this run shares anything or not."""
@@ -118,8 +155,8 @@ class Shelf:
             self._group, self._dtype = group(run), np.dtype(_kept_in(run))
 
     def clear(self):
-        """Forget all activations, and remove their files."""
-        self._tables = {}
+        """Forget all activations and patches, and remove their files."""
+        self._tables, self._patches = {}, {}
         if self._place:
             shutil.rmtree(self._place, ignore_errors=True)
             self._place = None
@@ -149,11 +186,16 @@ class Shelf:
         for cut in sorted(sizes, key=sizes.get):
             room -= sizes[cut]
             fitting += [cut] if room >= 0 else []
-        if sum(sizes[cut] for cut in fitting) <= MEMORY:
-            return {cut: np.empty((number, *shapes[cut]), self._dtype) for cut in fitting}
+        in_file = sum(sizes[cut] for cut in fitting) > MEMORY
+        return {cut: self._store(side, cut, self._dtype, (number, *shapes[cut]), in_file) for cut in fitting}
+
+    def _store(self, side, name, dtype, shape, in_file):
+        """Return an array, in memory or in a file that `clear` removes."""
+        if not in_file:
+            return np.empty(shape, dtype)
         if self._place is None:
             self._place = Path(tempfile.mkdtemp(prefix=".prefix-", dir=self._folder))
-        return {cut: Mapped(self._place / f"{side}_{cut}.npy", self._dtype, (number, *shapes[cut])) for cut in fitting}
+        return Mapped(self._place / f"{side}_{name}.npy", dtype, shape)
 
 
 _shelf = None
@@ -161,7 +203,7 @@ _shelf = None
 
 @contextmanager
 def sharing(wanted, folder):
-    """Share frozen prefixes among the runs that are performed meanwhile in this process; see `Shelf`.
+    """Share frozen prefixes and patches among the runs that are performed meanwhile in this process; see `Shelf`.
 
     Within another `sharing` this does nothing: the outer one knows of more runs.
     """
@@ -256,14 +298,16 @@ class Split:
         Returns
         -------
         tuple
-            The layers above the cut, which are the network's own, and a `Features` for each table; or the network and
-            the tables as they came, where nothing is shared.
+            The layers above the cut, which are the network's own, and a `Features` for each table. Or, where nothing
+            is frozen or shared, the network and the tables, which may remember their patches.
 
         Raises
         ------
         OSError
             The run rounds its activations (`repro.schema.Plan`), and there is no room to keep them.
         """
+        if _shelf is not None and self.run.arm in LEARN_ALL:
+            return self.model, *(_shelf.patches(table, side) for side, table in tables.items())
         if self.run.arm not in CUTS:
             return self.model, *tables.values()
         found = [_shelf and _shelf.features(self.run, self.model, table, side) for side, table in tables.items()]

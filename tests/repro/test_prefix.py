@@ -1,12 +1,11 @@
-"""Networks on shared activations are those on patches, to the bit; nothing stale is used, nothing is left behind."""
-
-from dataclasses import replace
+"""Networks on what is shared are those on patches, to the bit; nothing stale is used, nothing is left behind."""
 
 import numpy as np
 import pytest
 
+from data_prep.kept_patches import KeptPatches
 from repro import networks, prefix
-from repro.finetune import DEPTHS
+from repro.finetune import ARMS
 from repro.profiles import load_profile
 from repro.runs import Data, Run
 
@@ -36,6 +35,8 @@ class Patches:
 
 class Table:
     """Patches that count how many of them were cut."""
+
+    size = 67
 
     def __init__(self, owner, number, seed):
         draw = np.random.default_rng(seed)
@@ -71,7 +72,7 @@ def learn(one, patches=None):
     return epochs, scores, record["patches"]
 
 
-@pytest.mark.parametrize(("weights", "depths"), [("imagenet", DEPTHS[:-1]), ("bvlc", ("fc8", "conv4", "conv2"))])
+@pytest.mark.parametrize(("weights", "depths"), [("imagenet", ARMS), ("bvlc", ("fc8", "conv4", "conv2", "conv1"))])
 def test_every_depth_is_the_same_to_the_bit(weights, depths, tmp_path):
     """Both variants: with LRN and groups, and without. Dropout above the cut included."""
     wanted = [run(arm, weights) for arm in depths]
@@ -88,7 +89,7 @@ def test_every_depth_is_the_same_to_the_bit(weights, depths, tmp_path):
 
 
 def test_the_pass_is_paid_once_for_all_depths(tmp_path):
-    """48 patches in all, cut once for three depths; conv1 cuts them for itself, in both epochs."""
+    """48 patches in all, cut once for three depths; those of testing again for conv1, which has no prefix."""
     wanted = [run(arm) for arm in ("fc8", "fc6", "conv3", "conv1")]
     patches = Patches()
     with prefix.sharing(wanted, tmp_path):
@@ -96,7 +97,20 @@ def test_the_pass_is_paid_once_for_all_depths(tmp_path):
             learn(one, patches)
         assert patches.cuts == 23 + 11 + 14
         learn(wanted[-1], patches)
-    assert patches.cuts == 48 + 2 * (23 + 11) + 14
+    assert patches.cuts == 48 + 14
+
+
+def test_patches_are_cut_once_for_all_epochs_and_for_both_that_learn_all(tmp_path):
+    """Two epochs each, and then a prefix; in a sweep of conv1 alone as well."""
+    wanted, patches = [run("scratch"), run("conv1"), run("conv5")], Patches()
+    with prefix.sharing(wanted, tmp_path):
+        for one, tested in zip(wanted, (1, 2, 3), strict=True):
+            learn(one, patches)
+            assert patches.cuts == 23 + 11 + 14 * tested
+    alone = Patches()
+    with prefix.sharing(wanted[1:2], tmp_path):
+        learn(wanted[1], alone)
+    assert alone.cuts == 48
 
 
 def test_another_seed_has_other_dropout_and_shares_nothing(tmp_path):
@@ -139,20 +153,19 @@ def test_what_other_weights_made_is_not_used(tmp_path):
         kernel = model.get_layer("conv2").kernel
         kernel.assign(kernel * 1.5)
         after = prefix.Split(one, model).of(training=table)[1].values
-    assert patches.cuts == 2 * 23
+    assert patches.cuts == 2 * 23, "no run of this sweep keeps patches"
     assert not np.array_equal(before, after)
 
 
 def test_large_tables_lie_in_files_which_are_removed(monkeypatch, tmp_path):
-    wanted = [run("fc6"), run("conv3")]
+    wanted = [run("fc6"), run("conv1"), run("conv3")]
     alone = [learn(one)[1] for one in wanted]
     monkeypatch.setattr(prefix, "MEMORY", 1000)
     with prefix.sharing(wanted, tmp_path):
         shared = [learn(one)[1] for one in wanted]
         files = {path.name for path in tmp_path.rglob("*.npy")}
-    assert files == {
-        f"{side}_{cut}.npy" for side in ("training", "validation", "testing") for cut in ("flatten", "pool2")
-    }
+    activations = {f"{side}_{cut}.npy" for side in ("training", "validation", "testing") for cut in ("flatten", "pool2")}
+    assert files == activations | {"training_patches.npy", "validation_patches.npy"}
     np.testing.assert_array_equal(alone, shared)
     assert not list(tmp_path.iterdir())
 
@@ -182,6 +195,17 @@ def test_what_no_disk_can_hold_is_learnt_from_as_patches(monkeypatch, tmp_path):
     assert patches.cuts == 12 + 11 + 14
 
 
+def test_patches_that_no_disk_can_hold_are_cut_in_every_epoch(monkeypatch, tmp_path):
+    """Room for those of validation, and for no others."""
+    patches = Patches()
+    monkeypatch.setattr(prefix, "PATCHES_SHARE", 0)
+    monkeypatch.setattr(prefix, "MEMORY", 22 * 67**2 * 3)
+    with prefix.sharing([run("conv1")], tmp_path):
+        learn(run("conv1"), patches)
+        assert not list(tmp_path.iterdir())
+    assert patches.cuts == 2 * 23 + 11 + 14
+
+
 def test_of_several_cuts_the_small_ones_are_kept_where_not_all_fit(monkeypatch, tmp_path):
     wanted, patches = [run("fc6"), run("conv3")], Patches()
     model = networks.prepare_network(run("fc6"), 2)[0]
@@ -198,12 +222,18 @@ def test_of_several_cuts_the_small_ones_are_kept_where_not_all_fit(monkeypatch, 
     assert patches.cuts == 23
 
 
-def test_nothing_is_shared_outside_a_sweep_or_from_conv1_on(tmp_path):
-    model, _ = networks.prepare_network(run("conv1"), num_classes=2)
-    table = Patches().training()[0]
-    assert prefix.Split(run("fc8"), model).of(training=table) == (model, table)
-    with prefix.sharing([run("conv1"), replace(run("conv1"), arm="scratch")], tmp_path):
-        assert prefix.Split(run("conv1"), model).of(training=table) == (model, table)
+def test_nothing_is_shared_outside_a_sweep(tmp_path):
+    model, table = networks.prepare_network(run("conv1"), num_classes=2)[0], Patches().training()[0]
+    for arm in ("fc8", "conv1"):
+        assert prefix.Split(run(arm), model).of(training=table) == (model, table)
+
+
+def test_what_is_kept_already_or_cut_as_fast_or_looked_at_once_is_not_kept(tmp_path):
+    model, table = networks.prepare_network(run("conv1"), num_classes=2)[0], Patches().training()[0]
+    kept = KeptPatches(table)
+    with prefix.sharing([run("conv1")], tmp_path):
+        assert prefix.Split(run("conv1"), model).of(training=kept, testing=table) == (model, kept, table)
+        assert isinstance(prefix.Split(run("conv1"), model).of(training=table)[1], KeptPatches)
 
 
 def test_float16_takes_half_the_room_and_is_rounded_whoever_shares_it(tmp_path):
