@@ -120,10 +120,11 @@ class PatchTable:
         return self._cut(rows, self.view[rows] - orientation), orientation
 
     def _cut(self, rows, view):
-        patches = np.empty((len(rows), self.size, self.size, 3), np.uint8)
-        for image in np.unique(self.image[rows]):
-            here = np.flatnonzero(self.image[rows] == image)
-            _cut_into(patches, here, self.frames[image], self.boxes[rows[here]], view[here], self.grid)
+        patches, images = np.empty((len(rows), self.size, self.size, 3), np.uint8), self.image[rows]
+        squares, orientation = _squares(self.boxes[rows], view, self.grid)
+        for image in np.unique(images):
+            here = np.flatnonzero(images == image)
+            _cut_into(patches, here, self.frames[image], squares[here], orientation[here])
         return patches
 
 
@@ -177,8 +178,8 @@ def views(image, box, scales=(1.0, 1.2, 1.5), shift=0.1, orientations=8, size=22
         raise ValueError(f"box must be (top, left, height, width) with positive sides. Received: {box!r}.")
     number = len(boxes) * len(grid)
     patches = np.empty((number, size, size, 3), np.uint8)
-    view = np.tile(np.arange(len(grid)), len(boxes))
-    _cut_into(patches, np.arange(number), image, np.repeat(boxes, len(grid), axis=0), view, grid)
+    squares = _squares(np.repeat(boxes, len(grid), axis=0), np.tile(np.arange(len(grid)), len(boxes)), grid)
+    _cut_into(patches, np.arange(number), image, *squares)
     return patches
 
 
@@ -205,13 +206,11 @@ def random_crops(shape, number, side, draw):
     return np.column_stack([corners, np.full((number, 2), side)]).astype(np.float32)
 
 
-def _cut_into(patches, slots, pixels, boxes, view, grid):
-    """Fill `patches[slots]` with the given views of boxes of one image.
+def _cut_into(patches, slots, pixels, squares, orientation):
+    """Fill `patches[slots]` with the given squares of one image, resized and turned.
 
     Orientations share a resize, and squares that stand below each other share its horizontal half.
     """
-    scale, translation, orientation = grid.locate(view)
-    squares = _squares(boxes, np.asarray(grid.scales)[scale], grid.shift * np.asarray(grid.translations)[translation])
     columns = defaultdict(list)
     # As numbers of Python, which are faster one by one: threads share the interpreter.
     for top, left, side, slot, turn in np.column_stack([squares, slots, orientation]).tolist():
@@ -238,11 +237,13 @@ def _cut_into(patches, slots, pixels, boxes, view, grid):
         list(pool.map(cut, columns))
 
 
-def _squares(boxes, scale, shift):
-    """Square, enlarge and translate boxes: rows of (top, left, side)."""
-    side = boxes[:, 2:].max(axis=1) * scale
-    centre = boxes[:, :2] + boxes[:, 2:] / 2 + shift * side[:, None]
-    return np.column_stack([centre - side[:, None] / 2, side])
+def _squares(boxes, view, grid):
+    """Square, enlarge and translate boxes as views say: rows of (top, left, side), and the orientation of each."""
+    scale, translation, orientation = grid.locate(view)
+    side = boxes[:, 2:].max(axis=1) * np.asarray(grid.scales)[scale]
+    shift = grid.shift * np.asarray(grid.translations)[translation] * side[:, None]
+    centre = boxes[:, :2] + boxes[:, 2:] / 2 + shift
+    return np.column_stack([centre - side[:, None] / 2, side]), orientation
 
 
 def _resize(pixels, tops, left, side, size):
@@ -253,7 +254,7 @@ def _resize(pixels, tops, left, side, size):
 
     Returns
     -------
-    ndarray of shape (len(tops), size, size, 3), uint8
+    list of ndarray of shape (size, size, 3), uint8
     """
     read = math.ceil(max(1.0, side / size)) + 1
     firsts, lasts = [math.floor(top) - read for top in tops], [math.ceil(top + side) + read for top in tops]
@@ -265,12 +266,12 @@ def _resize(pixels, tops, left, side, size):
     if len(tops) > 1 and max(map(operator.sub, lasts, firsts)) <= max(strip.width, size):
         strip = strip.resize((size, strip.height), Pillow.Resampling.BILINEAR, box=(left, 0, right, strip.height))
         left, right = 0, size
-    column = Pillow.new("RGB", (size, size * len(tops)), None)
-    for number, (top, above, below) in enumerate(zip(tops, firsts, lasts, strict=True)):
-        window = strip.crop((0, above - firsts[0], strip.width, below - firsts[0]))
+    squares = []
+    for top, above, below in zip(tops, firsts, lasts, strict=True):
+        window = strip.crop((0, above - firsts[0], strip.width, below - firsts[0])) if len(tops) > 1 else strip
         box = (left, top - above, right, top - above + side)
-        column.paste(window.resize((size, size), Pillow.Resampling.BILINEAR, box=box), (0, size * number))
-    return np.asarray(column).reshape(len(tops), size, size, 3)
+        squares.append(np.asarray(window.resize((size, size), Pillow.Resampling.BILINEAR, box=box)))
+    return squares
 
 
 def _turn(patch, transposed, by_half):
