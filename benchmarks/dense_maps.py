@@ -24,6 +24,7 @@ import numpy as np
 from repro.alexnet import build_alexnet
 from repro.dense import dense_probabilities
 from repro.inference import probabilities
+from repro.precision import computing_in
 
 try:
     import torch
@@ -82,7 +83,8 @@ def measure(case, rng):
     shape = ((ROWS - 1) * case.zoom + case.size, (COLUMNS - 1) * case.zoom + case.size, 3)
     canvas = rng.integers(0, 256, shape, np.uint8)
     # Gaussian weights as in training from scratch: with larger ones, every probability would be 0 or 1.
-    model = build_alexnet(3, case.variant, case.size, case.fc_units, seed=1)
+    with computing_in("float32"):
+        model = build_alexnet(3, case.variant, case.size, case.fc_units, seed=1)
     columns = np.arange(0, COLUMNS, case.step)
     row, column = np.divmod(rng.permutation(ROWS * len(columns))[:TIMED_PATCHES], len(columns))
     patches = Patches(canvas, case.size, np.stack([row, columns[column]], axis=1) * case.zoom)

@@ -1,77 +1,121 @@
-"""Time training on patches that are cut in the background, against cutting each batch when the network wants it.
+"""Time training on patches that are cut in the background or kept, against cutting each batch when it is wanted.
 
-    python benchmarks/input_pipeline.py            # about a minute on 2 cores
+    python benchmarks/input_pipeline.py            # about two minutes on 2 cores; 1 GB of disk for a while
     KERAS_BACKEND=jax python benchmarks/input_pipeline.py
 
-Random views of random boxes in 20 frames of 500x350 pixels, as the polyp application draws them; FT:conv1-fc8. The two
-take turns, batch by batch in rounds, and ratios are of neighbours in time. The waiting share is how much of the time
-the network stood still because its batch was not cut yet. Without a GPU both share the same cores, so that the
-background can win little; what counts there is the share, and how many patches the threads cut in a second, which a
-network on a GPU must not exceed; a GPU also turns them itself. What it measures, it also writes into measured.csv.
+Random views of random boxes in 20 frames of 500x350 pixels, as the polyp application draws them; FT:conv1-fc8. In the
+first epoch they are cut while the network trains (`repro.feeding`), in all others read from where they were kept
+(`repro.prefix`), here a file that the system has in memory. The three take turns in rounds of some batches, and ratios
+are of neighbours in time. The waiting share is how much of the time the network stood still because its batch was not
+there. Without a GPU all share the same cores; what counts for one are the last rows: how many patches a second the
+threads cut, and how many they read. A network that trains more than that would wait. What it measures, it also writes
+into measured.csv.
 """
 
+import tempfile
 import time
+from pathlib import Path
 
 import measured
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from data_prep.kept_patches import KeptPatches
 from data_prep.patches import PatchTable, ViewGrid
 from repro.alexnet import build_alexnet
 from repro.feeding import Feed, count_cutters
+from repro.files import Mapped
 from repro.finetune import layer_rates
+from repro.precision import computing_in
 from repro.training import compile_network
 
 CASES = (("torchvision", 99, 512), ("caffe", 227, 4096))
 FRAMES, BATCH, BATCHES, ROUNDS = 20, 50, 4, 4
+NUMBER = 4000
+"""Patches that are cut once and then read in random order."""
 
 
 def table_of(size, rng):
-    """Make a table of random views, of more patches than are used."""
+    """Make a table of random views."""
     smooth = gaussian_filter(rng.normal(size=(FRAMES, 350, 500, 3)), (0, 6, 6, 0))
     frames = tuple(np.clip(127 + 60 * smooth / smooth.std(), 0, 255).astype(np.uint8))
-    number = BATCH * BATCHES
-    boxes = rng.uniform((0, 0, 40, 40), (200, 300, 150, 150), (number, 4)).astype(np.float32)
-    view = rng.integers(len(ViewGrid()), size=number)
-    return PatchTable(frames, rng.integers(FRAMES, size=number), boxes, view, np.arange(number) % 2, ViewGrid(), size)
+    boxes = rng.uniform((0, 0, 40, 40), (200, 300, 150, 150), (NUMBER, 4)).astype(np.float32)
+    view = rng.integers(len(ViewGrid()), size=NUMBER)
+    return PatchTable(frames, rng.integers(FRAMES, size=NUMBER), boxes, view, np.arange(NUMBER) % 2, ViewGrid(), size)
 
 
-def measure(variant, size, fc_units, rng):
-    """Time one network; return a row."""
-    table, model = table_of(size, rng), build_alexnet(2, variant, size, fc_units, seed=0)
-    compile_network(model, layer_rates("conv1"), BATCHES)
-    batches = np.split(np.arange(len(table)), BATCHES)
-    seconds, shares = [], []
+def measure(case, table, kept, batches):
+    """Time one network's training on some batches; return a row for each way to feed it."""
+    variant, size, fc_units = case
+    with computing_in("float32"):
+        model = build_alexnet(2, variant, size, fc_units, seed=0)
+    compile_network(model, layer_rates("conv1"), len(batches))
+    seconds, waited = [], []
     for _ in range(ROUNDS + 1):
-        start = time.perf_counter()
-        for rows in batches:
-            float(model.train_on_batch(table.cut(rows), table.labels[rows]))
-        middle, feed = time.perf_counter(), Feed(table, batches)
-        for rows, patches in zip(batches, feed, strict=True):
-            float(model.train_on_batch(patches, table.labels[rows]))
-        seconds.append((middle - start, time.perf_counter() - middle))
-        shares.append(feed.waited / seconds[-1][1])
-    before, after = 1000 * np.array(seconds[1:]).T / len(table)
+        feeds = [(table.cut(rows) for rows in batches), Feed(table, batches), Feed(kept, batches)]
+        seconds.append([_train(model, table.labels, batches, feed) for feed in feeds])
+        waited.append([feed.waited for feed in feeds[1:]])
+    # The first round traces or compiles.
+    before, *ours = 1000 * np.array(seconds[1:]).T / sum(map(len, batches))
+    shares = 100 * np.median(np.array(waited[1:]) / np.array(seconds[1:])[:, 1:], axis=0)
+    name = f"FT:conv1-fc8, {variant} {size} px, {fc_units} units"
+    return [
+        {
+            "what": f"training with its input, {words}: {name}",
+            "against": "each batch cut when it is wanted",
+            "before": np.median(before),
+            "after": np.median(after),
+            "unit": "ms a patch",
+            "ratio": np.median(before / after),
+            "note": f"waits {share:.1f} % of the time",
+        }
+        for words, after, share in zip(("first epoch", "later epochs"), ours, shares, strict=True)
+    ]
+
+
+def _train(model, labels, batches, feed):
+    """Take a step on each batch; return the seconds."""
     start = time.perf_counter()
-    rate = sum(map(len, Feed(table, batches))) / (time.perf_counter() - start)
+    for rows, patches in zip(batches, feed, strict=True):
+        float(model.train_on_batch(patches, labels[rows]))
+    return time.perf_counter() - start
+
+
+def rates(size, table, kept, batches):
+    """Time cutting and reading alone, in turns; return a row."""
+    seconds = np.array([[_drain(Feed(each, batches)) for each in (table, kept)] for _ in range(ROUNDS)])
+    before, after = sum(map(len, batches)) / seconds.T
     return {
-        "what": f"training with its input, FT:conv1-fc8, {variant} {size} px, {fc_units} units",
-        "against": "each batch cut when it is wanted",
+        "what": f"input alone, later epochs: {size} px",
+        "against": "cutting again",
         "before": np.median(before),
         "after": np.median(after),
-        "unit": "ms a patch",
-        "ratio": np.median(before / after),
-        "note": f"waits {100 * np.median(shares[1:]):.1f} % of the time; cutting alone, with as many threads "
-        f"({count_cutters()}): {rate:,.0f} patches a second",
+        "unit": "patches a second",
+        "ratio": np.median(after / before),
+        "note": f"read from a file in memory; threads on either side: {count_cutters()}",
     }
+
+
+def _drain(feed):
+    start = time.perf_counter()
+    for _ in feed:
+        pass
+    return time.perf_counter() - start
 
 
 def main():
     """Print and write down."""
     rng, rows = np.random.default_rng(0), []
     for case in CASES:
-        rows.append(measure(*case, rng))
-        print("{what}: {before:.1f} {after:.1f} {unit}, {ratio:.2f} times; {note}".format(**rows[-1]), flush=True)
+        size, table = case[1], table_of(case[1], rng)
+        batches = np.split(rng.permutation(NUMBER), NUMBER // BATCH)
+        with tempfile.TemporaryDirectory() as folder:
+            store = Mapped(Path(folder) / "patches.npy", np.uint8, (NUMBER, size, size, 3))
+            kept = KeptPatches(table, store)
+            _drain(Feed(kept, batches))
+            rows += [*measure(case, table, kept, batches[:BATCHES]), rates(size, table, kept, batches)]
+        for row in rows[-3:]:
+            print("{what}: {before:.1f} to {after:.1f} {unit}, {ratio:.2f} times; {note}".format(**row), flush=True)
     measured.record(__file__, rows)
 
 

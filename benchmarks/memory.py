@@ -1,21 +1,23 @@
 """Measure the memory that a sweep of the paper's size takes: polyps, a network of 227 pixels, 100,000 patches.
 
-    python benchmarks/memory.py     # about 2 minutes on 2 cores; needs Linux, and 5 GB of disk for a while
+    python benchmarks/memory.py     # about 2 minutes on 2 cores; needs Linux, and 24 GB of disk for a while
 
 `repro.sweep` performs four runs of the `paper` profile one after the other in this process: three that tune all layers
-(conv1) and one that tunes the last two (fc7), whose frozen layers are computed once and kept in a file. 40 videos of
+(conv1), whose patches are cut once and kept in files, and one that tunes the last two (fc7), whose frozen layers are
+computed once and kept in files too. 40 videos of
 100 frames of 500x350 pixels with 10 candidates each; 2,000 decoded frames in memory; 100,000 patches to train with,
 25,000 to validate, 2.4 million to test.
 
 Such a sweep takes days. It is cut short where that frees no memory: there is one epoch, which ends after some
 mini-batches, and of a table that is only looked at, the first batches are cut and computed and the last of them stands
 in for all others. Tables, files, scores and the order of an epoch have their full lengths. Frames are noise, and
-candidates lie at random in them: neither takes less memory than others. Of the disk 4 GB are offered, so that the
-frozen layers of what is trained and validated with are kept, and those of what is tested (88 GB) are not.
+candidates lie at random in them: neither takes less memory than others. Of the disk 20 GB are offered, so that patches
+(19 GB) and frozen layers (5 GB) of what is trained and validated with are kept, and those of what is tested (88 GB) are
+not.
 
-What is told is the kernel's count, looked at ten times a second. Pages of files, those of the frozen layers among them,
-are counted apart: the kernel writes them back and takes them when others need memory. Against it stands what the
-training patches alone would take as float32. What it measures, it also writes into measured.csv.
+What is told is the kernel's count, looked at ten times a second. Pages of files, those of kept patches and frozen
+layers among them, are counted apart: the kernel writes them back and takes them when others need memory. Against it
+stands what the training patches alone would take as float32. What it measures, it also writes into measured.csv.
 """
 
 import repro  # noqa: F401, ahead of Keras: it switches oneDNN on  # isort: skip
@@ -42,7 +44,7 @@ GB = 1e9
 VIDEOS, FRAMES, CANDIDATES = 40, 100, 10
 ARMS = (("conv1", 0), ("fc7", 0), ("conv1", 1), ("conv1", 2))  # By arm and seed.
 TRAINED, LOOKED_AT = 6, 2  # mini-batches
-DISK = 4 * GB
+DISK = 20 * GB
 
 
 class Watch(threading.Thread):
@@ -154,7 +156,7 @@ def perform_all(runs, watch):
     polyp.perform = performed
     cut_short(known)
     with tempfile.TemporaryDirectory() as folder:
-        prefix.DISK_SHARE = DISK / shutil.disk_usage(folder).free
+        prefix.DISK_SHARE = prefix.PATCHES_SHARE = DISK / shutil.disk_usage(folder).free
         sweep.execute(runs, folder)
     return np.array(most), patches
 

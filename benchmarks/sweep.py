@@ -23,6 +23,7 @@ from repro import prefix
 from repro.alexnet import build_alexnet
 from repro.feeding import Feed
 from repro.finetune import DEPTHS, layer_rates, optimizer, trainable_until
+from repro.precision import computing_in
 from repro.runs import Data, Run
 from repro.training import compile_network
 
@@ -121,7 +122,8 @@ def definition(case, arm):
 
 def network(case, arm):
     """Build a depth's network."""
-    model = build_alexnet(2, case.variant, case.size, case.fc_units, seed=0)
+    with computing_in("float32"):
+        model = build_alexnet(2, case.variant, case.size, case.fc_units, seed=0)
     trainable_until(model, arm)
     return model
 

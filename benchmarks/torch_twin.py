@@ -5,7 +5,8 @@
 
 It is PyTorch's own layers in a row, of the same sizes (`repro.alexnet.VARIANTS`) and the same names, and computes the
 same function. `module.train()` switches dropout on, `module.eval()` off. Maps lie channels last in memory, unless
-another layout is asked for: forward passes of 100 patches at 227 pixels take a seventh less so on 2 cores.
+another layout is asked for: forward passes of 100 patches at 227 pixels take a seventh less so on 2 cores. On a GPU it
+computes in float32, as the package does (`repro.precision`); PyTorch by itself takes TF32 for convolutions.
 """
 
 from collections import OrderedDict
@@ -49,6 +50,7 @@ def build(variant, size, fc_units, num_classes, layout=torch.channels_last):
         From images of shape (n, size, size, 3), uint8, to logits of shape (n, num_classes). Its layers have Keras'
         names: ``module.conv1``, ``module.fc6``.
     """
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     kind = VARIANTS[variant]
     layers = OrderedDict(preprocessing=Preprocessing(kind.order, kind.mean, kind.scale, layout))
     channels = 3

@@ -28,6 +28,7 @@ import numpy as np
 
 from repro.alexnet import build_alexnet
 from repro.finetune import BIAS_FACTOR, layer_rates, trainable_until
+from repro.precision import computing_in
 from repro.training import compile_network
 
 try:
@@ -100,7 +101,8 @@ def measure(case):
     coarse = draw.integers(0, 256, (BATCH, 8, 8, 3), np.uint8)  # Blots: to a network, all fine noise looks alike.
     patches = np.ascontiguousarray(np.kron(coarse, np.ones((1, 29, 29, 1), np.uint8))[:, : case.size, : case.size])
     labels = draw.integers(0, CLASSES, BATCH)
-    model = build_alexnet(CLASSES, case.variant, case.size, UNITS, seed=1)
+    with computing_in("float32"):
+        model = build_alexnet(CLASSES, case.variant, case.size, UNITS, seed=1)
     on_gpu = torch.cuda.is_available() and keras.distribution.list_devices("gpu")
     steps, apart = {"ours": keras_step(model, patches, labels)}, []
     for layout in LAYOUTS:

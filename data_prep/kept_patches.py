@@ -27,15 +27,17 @@ class KeptPatches:
         Of patches: a length, `size`, `labels`, and `cut(rows)`; a patch must not depend on what is cut with it.
     store : array or repro.files.Mapped, optional
         Of shape (len(table), size, size, 3), uint8, takes the patches; by default an array in memory.
+    known : ndarray of shape (len(table),), bool, optional
+        Says which of them the store has already, as an equal table left both; by default none.
     """
 
     cuts_fast = True
     """There is no gain in remembering its patches once more."""
 
-    def __init__(self, table, store=None):
+    def __init__(self, table, store=None, known=None):
         self.table, self.labels = table, table.labels
         self._patches = np.empty((len(table), table.size, table.size, 3), np.uint8) if store is None else store
-        self._known = np.zeros(len(table), bool)
+        self._known = np.zeros(len(table), bool) if known is None else known
 
     def __len__(self):
         return len(self.table)

@@ -142,11 +142,12 @@ class Shelf:
         if side not in self._patches:
             shape = len(table), table.size, table.size, 3
             needed, room = int(np.prod(shape)), PATCHES_SHARE * shutil.disk_usage(self._folder).free
-            self._patches[side] = table
-            if needed <= max(MEMORY, room):
-                store = self._store(side, "patches", np.uint8, shape, in_file=needed > MEMORY)
-                self._patches[side] = KeptPatches(table, store)
-        return self._patches[side]
+            fits = needed <= max(MEMORY, room)
+            store = self._store(side, "patches", np.uint8, shape, in_file=needed > MEMORY) if fits else None
+            self._patches[side] = store, np.zeros(len(table), bool)
+        # Of each run the table is its own: that of an earlier one would hold its decoded frames in memory.
+        store, known = self._patches[side]
+        return table if store is None else KeptPatches(table, store, known)
 
     def enter(self, run):
         """Forget what another group's runs left behind, whether this run shares anything or not."""

@@ -1,5 +1,7 @@
 """Networks on what is shared are those on patches, to the bit; nothing stale is used, nothing is left behind."""
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -157,6 +159,20 @@ def test_what_other_weights_made_is_not_used(tmp_path):
     assert not np.array_equal(before, after)
 
 
+def test_what_is_kept_holds_no_table(tmp_path):
+    """A table holds decoded frames: one of an earlier run, a gigabyte beside that of the next."""
+    wanted, model = [run("conv1"), run("scratch")], networks.prepare_network(run("conv1"), num_classes=2)[0]
+    first, second = Patches().training()[0], Patches().training()[0]
+    with prefix.sharing(wanted, tmp_path):
+        prefix.Split(wanted[0], model).of(training=first)[1].cut(np.arange(20))
+        gone = weakref.ref(first)
+        del first
+        assert gone() is None
+        kept = prefix.Split(wanted[1], model).of(training=second)[1]
+        np.testing.assert_array_equal(kept.cut(np.arange(23)), Patches().training()[0].cut(np.arange(23)))
+    assert second.owner.cuts == 3
+
+
 def test_large_tables_lie_in_files_which_are_removed(monkeypatch, tmp_path):
     wanted = [run("fc6"), run("conv1"), run("conv3")]
     alone = [learn(one)[1] for one in wanted]
@@ -164,8 +180,8 @@ def test_large_tables_lie_in_files_which_are_removed(monkeypatch, tmp_path):
     with prefix.sharing(wanted, tmp_path):
         shared = [learn(one)[1] for one in wanted]
         files = {path.name for path in tmp_path.rglob("*.npy")}
-    activations = {f"{side}_{cut}.npy" for side in ("training", "validation", "testing") for cut in ("flatten", "pool2")}
-    assert files == activations | {"training_patches.npy", "validation_patches.npy"}
+    sides, again = ("training", "validation", "testing"), {"training_patches.npy", "validation_patches.npy"}
+    assert files == again | {f"{side}_{cut}.npy" for side in sides for cut in ("flatten", "pool2")}
     np.testing.assert_array_equal(alone, shared)
     assert not list(tmp_path.iterdir())
 
@@ -222,7 +238,7 @@ def test_of_several_cuts_the_small_ones_are_kept_where_not_all_fit(monkeypatch, 
     assert patches.cuts == 23
 
 
-def test_nothing_is_shared_outside_a_sweep(tmp_path):
+def test_nothing_is_shared_outside_a_sweep():
     model, table = networks.prepare_network(run("conv1"), num_classes=2)[0], Patches().training()[0]
     for arm in ("fc8", "conv1"):
         assert prefix.Split(run(arm), model).of(training=table) == (model, table)
