@@ -51,6 +51,8 @@ QUICK, FULL = (
 class Table:
     """Patches in memory."""
 
+    cuts_fast = True
+
     def __init__(self, case):
         draw = np.random.default_rng(0)
         self.labels = np.arange(case.images) % 2

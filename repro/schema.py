@@ -200,7 +200,8 @@ class Embolism:
     window_hu : tuple of float
         Hounsfield units that become black and white.
     memory_mb : int
-        Tables of patches that take no more are cut once and kept; larger ones are cut again for every epoch.
+        Tables of patches that take no more are kept in memory for all runs of a process, whatever their arm; of larger
+        ones a sweep keeps what it needs again (`repro.prefix`).
     max_epochs, input_size : int
         Instead of the plan's and the network's own; 0 keeps those.
     """
