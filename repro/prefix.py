@@ -307,10 +307,8 @@ class Split:
         OSError
             The run rounds its activations (`repro.schema.Plan`), and there is no room to keep them.
         """
-        if _shelf is not None and self.run.arm in LEARN_ALL:
-            return self.model, *(_shelf.patches(table, side) for side, table in tables.items())
         if self.run.arm not in CUTS:
-            return self.model, *tables.values()
+            return self.model, *(_shelf.patches(table, side) if _shelf else table for side, table in tables.items())
         found = [_shelf and _shelf.features(self.run, self.model, table, side) for side, table in tables.items()]
         if any(features is None for features in found):
             if _kept_in(self.run) != "float32":
