@@ -1,6 +1,6 @@
 """Time training on patches that are cut in the background or kept, against cutting each batch when it is wanted.
 
-    python benchmarks/input_pipeline.py            # about two minutes on 2 cores; 1 GB of disk for a while
+    python benchmarks/input_pipeline.py            # about three minutes on 2 cores; 1 GB of disk for a while
     KERAS_BACKEND=jax python benchmarks/input_pipeline.py
 
 Random views of random boxes in 20 frames of 500x350 pixels, as the polyp application draws them; FT:conv1-fc8. In the
@@ -8,14 +8,17 @@ first epoch they are cut while the network trains (`repro.feeding`), in all othe
 (`repro.prefix`), here a file that the system has in memory. The three take turns in rounds of some batches, and ratios
 are of neighbours in time. The waiting share is how much of the time the network stood still because its batch was not
 there. Without a GPU all share the same cores; what counts for one are the last rows: how many patches a second the
-threads cut, and how many they read. A network that trains more than that would wait. What it measures, it also writes
-into measured.csv.
+threads cut, and how many they read. A network that trains more than that would wait; how long, a stand-in shows, which
+spends a GPU's time on a batch asleep. What it measures, it also writes into measured.csv.
 """
+
+import repro  # noqa: F401, ahead of Keras: it switches oneDNN on  # isort: skip
 
 import tempfile
 import time
 from pathlib import Path
 
+import keras
 import measured
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -23,7 +26,7 @@ from scipy.ndimage import gaussian_filter
 from data_prep.kept_patches import KeptPatches
 from data_prep.patches import PatchTable, ViewGrid
 from repro.alexnet import build_alexnet
-from repro.feeding import Feed, count_cutters
+from repro.feeding import Feed, count_cutters, on_accelerator
 from repro.files import Mapped
 from repro.finetune import layer_rates
 from repro.precision import computing_in
@@ -31,6 +34,9 @@ from repro.training import compile_network
 
 CASES = (("torchvision", 99, 512), ("caffe", 227, 4096))
 FRAMES, BATCH, BATCHES, ROUNDS = 20, 50, 4, 4
+PACES = (2000, 5000, 20000)
+"""Patches a second that the stand-in for a GPU takes."""
+
 NUMBER = 4000
 """Patches that are cut once and then read in random order."""
 
@@ -96,10 +102,32 @@ def rates(size, table, kept, batches):
     }
 
 
-def _drain(feed):
+def stand_in(pace, size, table, kept, batches):
+    """Feed what takes patches at a pace but none of the CPU's time, in turns; return a row."""
+    seconds, waited = [], []
+    for _ in range(ROUNDS):
+        feeds = Feed(table, batches), Feed(kept, batches)
+        seconds.append([_drain(feed, pace) for feed in feeds])
+        waited.append([feed.waited for feed in feeds])
+    before, after = sum(map(len, batches)) / np.array(seconds).T
+    first, later = 100 * np.median(np.array(waited) / seconds, axis=0)
+    return {
+        "what": f"input of a stand-in for a GPU that takes {pace:,} patches a second, later epochs: {size} px",
+        "against": "first epoch, while patches are cut",
+        "before": np.median(before),
+        "after": np.median(after),
+        "unit": "patches a second",
+        "ratio": np.median(after / before),
+        "note": f"waits {first:.1f} % of the time in the first epoch, {later:.1f} % in later ones; it sleeps; threads "
+        f"that cut or read: {count_cutters()}",
+    }
+
+
+def _drain(feed, pace=np.inf):
+    """Take all batches, so many patches a second at most; return the seconds."""
     start = time.perf_counter()
-    for _ in feed:
-        pass
+    for batch in feed:
+        time.sleep(len(batch) / pace)
     return time.perf_counter() - start
 
 
@@ -113,8 +141,13 @@ def main():
             store = Mapped(Path(folder) / "patches.npy", np.uint8, (NUMBER, size, size, 3))
             kept = KeptPatches(table, store)
             _drain(Feed(kept, batches))
-            rows += [*measure(case, table, kept, batches[:BATCHES]), rates(size, table, kept, batches)]
-        for row in rows[-3:]:
+            new = measure(case, table, kept, batches[:BATCHES])
+            # Without a network a backend takes part only where it turns patches; once for all others is enough.
+            if keras.backend.backend() == "tensorflow" or on_accelerator():
+                new += [rates(size, table, kept, batches)]
+                new += [stand_in(pace, size, table, kept, batches) for pace in PACES]
+        rows += new
+        for row in new:
             print("{what}: {before:.1f} to {after:.1f} {unit}, {ratio:.2f} times; {note}".format(**row), flush=True)
     measured.record(__file__, rows)
 

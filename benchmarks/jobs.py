@@ -1,12 +1,13 @@
 """Time a sweep with --jobs 1, whose runs have all cores, against --jobs N, with the cores divided among N processes.
 
-    python benchmarks/jobs.py             # as many jobs as cores: about 4 minutes on 2 cores
+    python benchmarks/jobs.py             # as many jobs as cores: about 4 to 8 minutes on 2 cores
     python benchmarks/jobs.py --jobs 4
 
 Runs are those of a user: frames that are informative or not, quick profile, phantoms (made in --results where they are
-not there yet). Two lists: FT:conv1-fc8 and the network from scratch, two seeds, where nothing is shared; and the eight
+not there yet). FT:conv1-fc8 and the network from scratch, where nothing is shared, two seeds and six; and the eight
 depths of one seed, of which the shallow ones share a frozen prefix and stay in one process. A process takes seconds to
-start and to import its backend, which counts. What it measures, it also writes into measured.csv.
+start and to import its backend, which counts, the less the longer the list. What it measures, it also writes into
+measured.csv.
 """
 
 import argparse
@@ -25,7 +26,10 @@ from repro.profiles import load_profile
 from repro.runs import Run, load
 
 APPLICATION = "frame_quality"
-LISTS = {"conv1 and scratch, two seeds": [(arm, seed) for arm in ("conv1", "scratch") for seed in (0, 1)]}
+LISTS = {
+    f"conv1 and scratch, {words} seeds": [(arm, seed) for arm in ("conv1", "scratch") for seed in range(number)]
+    for words, number in (("two", 2), ("six", 6))
+}
 LISTS |= {"eight depths, one seed": [(arm, 0) for arm in DEPTHS]}
 ROOT = Path(__file__).resolve().parents[1]
 

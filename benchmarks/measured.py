@@ -65,7 +65,8 @@ def read(path=FILE):
 def machine():
     """Name what this runs on: a GPU where Keras has one, cores, as many as may be used, and processor.
 
-    With its vector instructions: processors of one name differ in these, and with them twice in their rate.
+    With its family and its vector instructions: processors of one name differ in either, and with it twice in their
+    rate.
     """
     return ", ".join(filter(None, (_accelerator(), f"{cores()} cores", _processor())))
 
@@ -98,13 +99,13 @@ def _accelerator():
     return known.experimental.get_device_details(known.list_physical_devices("GPU")[0])["device_name"]
 
 
-def _processor():
-    known = Path("/proc/cpuinfo")
+def _processor(known=Path("/proc/cpuinfo")):
     lines = known.read_text(encoding="utf-8").splitlines() if known.is_file() else []
     about = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     name, flags = about.get("model name") or platform.processor() or platform.machine(), about.get("flags", "").split()
-    widest = [word for flag, word in VECTORS.items() if flag in flags][:1]
-    return " ".join([name, *(f"({word})" for word in widest)])
+    details = [f"family {about['cpu family']}"] if "cpu family" in about else []
+    details += [word for flag, word in VECTORS.items() if flag in flags][:1]
+    return f"{name} ({', '.join(details)})" if details else name
 
 
 def _text(row):

@@ -9,7 +9,7 @@ from experiments.reporting.readme_tables import opened, table
 APART = ("arms", "precision", "step_profile")
 """Scripts whose rows have tables of their own."""
 STEP = re.compile(r"training step, (?P<arm>.+?): (?P<network>.+?)(?:, frozen prefix)?")
-FLOOR = re.compile(r"floor (?P<floor>[\d.]+) ms \(x(?P<times>[\d.]+)\): (?P<parts>[^;]+)")
+FLOOR = re.compile(r"floor (?P<floor>[\d.]+) ms \(x(?P<times>[\d.]+)\)")
 PROFILE = re.compile(r"profile of a training step, (?P<arm>.+?): (?P<network>.+)")
 PART = re.compile(r"(?P<kind>.+) (?P<quantity>[-\d.e]+(?: \(\d+ %\))?)")
 CHANGE = re.compile(r"(?P<change>training\.\w+=\w+): (?P<where>.+), (?P<arm>\w+), seed (?P<seed>\d+)")
@@ -22,6 +22,7 @@ def bench(root):
     for (machine,), rows in _groups(root, ["machine"]):
         if kept := [row for row in rows if row["script"] not in APART]:
             machines[machine] = kept
+    machines = _fullest_first(machines)
     parts = ["\n".join(f"- {_heading(machine, rows)}" for machine, rows in machines.items())]
     compared = {machine: [row for row in rows if row["ratio"]] for machine, rows in machines.items()}
     parts.append(_side_by_side(["what", "against"], "**{ratio}**: {before} to {after} {unit}", compared))
@@ -31,16 +32,20 @@ def bench(root):
 
 
 def arms(root):
-    """Show where the time of each arm goes: a step on patches and on a frozen prefix, beside its floor."""
-    parts = []
-    for (machine, _), rows in _groups(root, ["machine", "backend"], "arms"):
-        steps = [(STEP.fullmatch(row["what"]), row) for row in rows]
-        rates = [f"{row['what']} {_quantity(row, 'after')}" for step, row in steps if not step]
-        parts.append(f"{'; '.join([_heading(machine, rows), *rates])}:")
-        shown = [_step(step, row) for step, row in steps if step]
-        heads = ["network", "arm", "on patches", "with a frozen prefix", "floor", "times the floor", "of the floor"]
-        parts.append(table([f"{head}, ms an image" if 2 <= k <= 4 else head for k, head in enumerate(heads)], shown))
-    return "\n\n".join(parts)
+    """Show where the time of each arm goes: its step beside its floor, a column for each machine and backend."""
+    machines = {}
+    for (machine, backend), rows in _groups(root, ["machine", "backend"], "arms"):
+        machines[machine if _default(backend) else f"{machine}, {backend}"] = rows
+    machines, rates, cells = _fullest_first(machines), [], {}
+    for name, rows in machines.items():
+        timed = [(STEP.fullmatch(row["what"]), row) for row in rows]
+        known = [f"{row['what']} {_quantity(row, 'after')}" for step, row in timed if not step]
+        rates.append(f"- {'; '.join([_heading(rows[0]['machine'], rows), *known])}")
+        for step, row in timed:
+            if step:
+                cells.setdefault((step["network"], step["arm"]), {})[name] = _beside_floor(row)
+    shown = [[*key, *(found.get(name, "") for name in machines)] for key, found in cells.items()]
+    return "\n".join([*rates, "", table(["network", "arm", *machines], shown)])
 
 
 def profile(root):
@@ -77,6 +82,11 @@ def _groups(root, keys, script=None):
     return [(values, list(group)) for values, group in groupby(rows, lambda row: [row[key] for key in keys])]
 
 
+def _fullest_first(machines):
+    """Order machines by how many rows they have: the note of the first one is shown, and it should be there."""
+    return dict(sorted(machines.items(), key=lambda item: -len(item[1])))
+
+
 def _heading(machine, rows):
     """Name the machine, the backends and the dates."""
     backends, dates = (", ".join(sorted({row[key] for row in rows} - {""})) for key in ("backend", "date"))
@@ -107,15 +117,17 @@ def _filled(cell, row):
 
 def _what(row):
     """Name what was timed, and the backend where it is not the default one."""
-    default = not row["backend"] or row["backend"].startswith("tensorflow")
-    return row["what"] if default else f"{row['what']}; {row['backend']}"
+    return row["what"] if _default(row["backend"]) else f"{row['what']}; {row['backend']}"
 
 
-def _step(step, row):
-    found = FLOOR.match(row["note"])
-    on_patches, with_prefix = (row["before"], row["after"]) if row["before"] else (row["after"], "")
-    numbers = [_number(text) if text else "" for text in (on_patches, with_prefix, found["floor"], found["times"])]
-    return [step["network"], step["arm"], *numbers, found["parts"]]
+def _default(backend):
+    return not backend or backend.startswith("tensorflow")
+
+
+def _beside_floor(row):
+    """Write an arm's step as how many times its floor it takes, on patches and, where it has one, with a prefix."""
+    found, steps = FLOOR.match(row["note"]), [_number(row[key]) for key in ("before", "after") if row[key]]
+    return f"**{_number(found['times'])}**: {' to '.join(steps)} ms, floor {_number(found['floor'])}"
 
 
 def _parts(note):

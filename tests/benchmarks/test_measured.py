@@ -117,3 +117,17 @@ def test_a_gpu_stands_before_the_cores_and_its_ratios_are_shown_too(monkeypatch,
     assert measured.machine() == cpu
     measured.show(tmp_path / "measured.csv")
     assert capsys.readouterr().out.endswith("a, against b (jax 7)\n")
+
+
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        ("model name\t: Some CPU\ncpu family\t: 26\nflags\t\t: sse avx2 avx512f", "Some CPU (family 26, AVX-512)"),
+        ("model name\t: Some CPU\ncpu family\t: 25\nflags\t\t: sse avx2", "Some CPU (family 25, AVX2)"),
+        ("model name\t: Some CPU\nflags\t\t: sse", "Some CPU"),
+    ],
+)
+def test_processors_of_one_name_are_told_apart(tmp_path, lines, name):
+    path = tmp_path / "cpuinfo"
+    path.write_text(f"processor\t: 0\n{lines}\n\nprocessor\t: 1\n{lines}\n", encoding="utf-8")
+    assert load()._processor(path) == name

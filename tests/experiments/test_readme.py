@@ -44,6 +44,10 @@ def write(path, text):
 
 AT_A = '"5 cores, A",,2026-11-23'
 MEASURED = f"""script,what,against,before,after,unit,ratio,note,machine,backend,date
+frames,frames,a loop,40.5,5,s,8.1,thrice,"7 cores, B",,2026-11-25
+arms,"training step, FT:conv1-fc8: Net 9 px",,,9,ms an image,,"floor 3 ms (x3.00): sums 3 ms","7 cores, B","jax 0.6",\
+2026-11-25
+maps,maps,patches,3,0.1234,s,24.31,,"7 cores, B","jax 0.6",2026-11-25
 maps,maps,patches,41.52,9.871,s,4.206,"far, near","5 cores, A","tensorflow 2.21",2026-11-23
 frames,frames,a loop,60.94,5,s,12.19,twice,"5 cores, A",,2026-11-23
 slow,written,,,1234.5,frames a second,,all of it,"5 cores, A",,2026-11-24
@@ -58,8 +62,6 @@ precision,"training.a=half: frames, quick, fc7, seed 0",float32,1,2,s,.5,\
 "AUC 0.9000 becomes 0.9012; scores differ by 0.013 at most",{AT_A}
 precision,"training.a=half: frames, quick, fc7, seed 1",float32,1,2,s,.5,\
 "AUC 0.8000 becomes 0.7990; scores differ by 0.002 at most",{AT_A}
-frames,frames,a loop,40.5,5,s,8.1,thrice,"7 cores, B",,2026-11-25
-maps,maps,patches,3,0.1234,s,24.31,,"7 cores, B","jax 0.6",2026-11-25
 """
 
 
@@ -78,10 +80,12 @@ def test_benchmarks_have_a_column_for_each_machine(root):
 
 
 def test_arms_stand_beside_their_floors(root):
-    text = readme_bench.arms(root)
-    assert text.startswith("5 cores, A, 2026-11-23; matrix product 150 GFLOP/s:\n\n| network | arm |")
-    assert "| Net 9 px | FT:conv4-fc8 | 6.1 | 3 | 1.9 | 1.6 | sums 1.7 ms, update .2 ms |" in text
-    assert text.endswith("| Net 9 px | FT:conv1-fc8 | 12.3 |  | 6 | 2.1 | sums 6 ms |")
+    heading, theirs, _, heads, _, first, second = readme_bench.arms(root).splitlines()
+    assert heading == "- 5 cores, A, 2026-11-23; matrix product 150 GFLOP/s"
+    assert theirs == "- 7 cores, B, jax 0.6, 2026-11-25"
+    assert heads == "| network | arm | 5 cores, A | 7 cores, B, jax 0.6 |"
+    assert first == "| Net 9 px | FT:conv4-fc8 | **1.6**: 6.1 to 3 ms, floor 1.9 |  |"
+    assert second == "| Net 9 px | FT:conv1-fc8 | **2.1**: 12.3 ms, floor 6 | **3**: 9 ms, floor 3 |"
 
 
 def test_a_profile_has_a_column_for_each_kind_of_operation(root):
