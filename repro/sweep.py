@@ -211,8 +211,12 @@ def _in_processes(batches, results, jobs, threads):
                 killed += futures[future]
             else:
                 yield from future.result()
-    finally:
+    except BaseException:
+        # Who stops a sweep does not wait for the runs in progress.
         pool.shutdown(kill_workers=True)
+        raise
+    # Processes that end by themselves leave nothing behind of which Python would warn.
+    pool.shutdown()
     if sum(map(len, batches)) == 1:
         yield from (Ended(run.name, f"{type(error).__name__}: {' '.join(str(error).split())}") for run in killed)
         return

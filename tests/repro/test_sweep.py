@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import joblib
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from repro import runs, sweep
 from repro.evaluation.froc import Detections
@@ -52,8 +53,15 @@ def hang(folder):
     sweep.execute(some(1, 2, 99, 4), folder)
 
 
+def divide(folder):
+    """Execute a list in two processes; for a process of its own."""
+    sweep.attempt = runpy.run_path(__file__)["attempt_toy"]
+    sweep.execute(some(1, 2, 3), folder, jobs=2)
+
+
 def attempt_toy(run, results):
-    """Attempt a run in a process that has not heard of the toy."""
+    """Attempt a run in a process that has not heard of the toy, and draw a bar, whose lock needs a semaphore."""
+    tqdm(disable=True)
     sys.modules["repro.applications.toy"] = toy_module()
     sweep.versions = dict  # or each process would import Keras
     return sweep.attempt(run, results)
@@ -157,6 +165,14 @@ def test_a_run_that_kills_its_process_is_found_and_the_others_are_done(tmp_path)
         sweep.execute(wanted, tmp_path, jobs=2)
     assert runs.missing(wanted, tmp_path) == [wanted[1]]
     assert "SIGKILL" in json.loads(runs.path_of(wanted[1], tmp_path, "failed.json").read_text())["error"]
+
+
+def test_processes_leave_nothing_behind_of_which_python_warns(tmp_path):
+    code = f"import runpy; runpy.run_path({__file__!r})['divide']({str(tmp_path)!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert runs.missing(some(1, 2, 3), tmp_path) == []
+    assert "2 runs at a time" in done.stderr
+    assert "leaked" not in done.stderr
 
 
 def test_who_performs_for_another_draws_no_bars(monkeypatch):
