@@ -18,8 +18,8 @@ MOST_CUTTERS = 8
 class Feed:
     """Batches of a table's patches, in order, cut by threads that work ahead of the network.
 
-    Threads suffice: Pillow, SimpleITK and NumPy, which cut, let each other work. Of the cores half cut at most, at
-    least one, eight at most; each is a batch ahead, so that few batches are in memory, whatever the table's length.
+    Threads suffice: Pillow, SimpleITK and NumPy, which cut, let each other work. Each is a batch ahead, so that few
+    batches are in memory, whatever the table's length.
 
     Parameters
     ----------
@@ -29,6 +29,8 @@ class Feed:
         `cut` turns them sooner.
     batches : sequence of ndarray of int
         Rows of each batch.
+    cutters : int, optional
+        How many threads cut; by default `count_cutters` says it.
 
     Attributes
     ----------
@@ -36,22 +38,23 @@ class Feed:
         Seconds so far that the network stood still because its next batch was not there.
     """
 
-    def __init__(self, table, batches):
+    def __init__(self, table, batches, cutters=None):
         self.table, self.batches, self.waited = table, batches, 0.0
+        self.cutters = cutters or count_cutters(on_accelerator())
 
     def __len__(self):
         return len(self.batches)
 
     def __iter__(self):
         """Yield what each batch's rows give: ndarray or tensor of the backend, of shape (rows, ...)."""
-        cut, cutters = self.table.cut, count_cutters()
+        cut = self.table.cut
         if on_accelerator():
             cut = getattr(self.table, "cut_upright", cut)
-        pool, coming, ahead = ThreadPoolExecutor(cutters, "cutter"), deque(), iter(self.batches)
+        pool, coming, ahead = ThreadPoolExecutor(self.cutters, "cutter"), deque(), iter(self.batches)
         try:
             for rows in ahead:
                 coming.append(pool.submit(cut, rows))
-                if len(coming) > cutters:
+                if len(coming) > self.cutters:
                     yield self._take(coming)
             while coming:
                 yield self._take(coming)
@@ -105,9 +108,20 @@ def filled_batches(number, batch_size):
     return [np.resize(rows[start : start + batch_size], batch_size) for start in range(0, number, batch_size)]
 
 
-def count_cutters():
-    """Say how many threads cut: half of the cores that this process may use, from one to eight."""
-    return max(1, min(MOST_CUTTERS, joblib.cpu_count() // 2))
+def count_cutters(accelerator):
+    """Say how many threads cut: of the cores that this process may use, all beside an accelerator, else half; 1 to 8.
+
+    Parameters
+    ----------
+    accelerator : bool
+        Whether one trains, and leaves the cores to the threads.
+
+    Returns
+    -------
+    int
+    """
+    cores = joblib.cpu_count()
+    return max(1, min(MOST_CUTTERS, cores if accelerator else cores // 2))
 
 
 def _transposed(x):

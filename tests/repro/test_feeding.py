@@ -33,20 +33,18 @@ def batches(number):
 
 
 @pytest.mark.parametrize("cutters", [1, 3])
-def test_batches_come_in_order_from_other_threads(cutters, monkeypatch):
-    monkeypatch.setattr(feeding, "count_cutters", lambda: cutters)
+def test_batches_come_in_order_from_other_threads(cutters):
     table, wanted = Table(0.002), batches(11)
-    found = list(Feed(table, wanted))
+    found = list(Feed(table, wanted, cutters))
     np.testing.assert_array_equal(found, np.array(wanted) * 10)
     assert len(table.threads) == cutters
     assert threading.get_ident() not in table.threads
 
 
-def test_not_more_is_cut_ahead_than_cutters(monkeypatch):
+def test_not_more_is_cut_ahead_than_cutters():
     """Memory does not grow with the table: two threads are at most three batches ahead of what was taken."""
-    monkeypatch.setattr(feeding, "count_cutters", lambda: 2)
     table = Table()
-    feed = iter(Feed(table, batches(50)))
+    feed = iter(Feed(table, batches(50), cutters=2))
     for taken in range(1, 6):
         next(feed)
         time.sleep(0.02)
@@ -62,10 +60,19 @@ def test_what_cutting_raises_is_raised_where_it_is_wanted():
         next(feed)
 
 
-def test_waiting_is_measured(monkeypatch):
+@pytest.mark.parametrize(
+    ("cores", "accelerator", "threads"),
+    [(1, False, 1), (1, True, 1), (6, False, 3), (6, True, 6), (40, False, 8), (40, True, 8)],
+)
+def test_beside_an_accelerator_all_cores_cut(cores, accelerator, threads, monkeypatch):
+    monkeypatch.setattr(feeding.joblib, "cpu_count", lambda: cores)
+    monkeypatch.setattr(feeding, "on_accelerator", lambda: accelerator)
+    assert Feed(Table(), batches(2)).cutters == threads
+
+
+def test_waiting_is_measured():
     """Who takes nothing but batches waits for all of them; who takes longer than cutting, for the first alone."""
-    monkeypatch.setattr(feeding, "count_cutters", lambda: 1)
-    hurried, busy = Feed(Table(0.02), batches(8)), Feed(Table(0.02), batches(8))
+    hurried, busy = (Feed(Table(0.02), batches(8), cutters=1) for _ in range(2))
     list(hurried)
     for _ in busy:
         time.sleep(0.06)
