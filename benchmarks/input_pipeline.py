@@ -104,9 +104,9 @@ def rates(size, table, kept, batches):
 
 def stand_in(pace, size, table, kept, batches):
     """Feed what takes patches at a pace but none of the CPU's time, in turns; return a row."""
-    seconds, waited = [], []
+    threads, seconds, waited = count_cutters(accelerator=True), [], []
     for _ in range(ROUNDS):
-        feeds = [Feed(each, batches, count_cutters(accelerator=True)) for each in (table, kept)]
+        feeds = [Feed(each, batches, threads) for each in (table, kept)]
         seconds.append([_drain(feed, pace) for feed in feeds])
         waited.append([feed.waited for feed in feeds])
     before, after = sum(map(len, batches)) / np.array(seconds).T
@@ -119,7 +119,7 @@ def stand_in(pace, size, table, kept, batches):
         "unit": "patches a second",
         "ratio": np.median(after / before),
         "note": f"waits {first:.1f} % of the time in the first epoch, {later:.1f} % in later ones; it sleeps; threads "
-        f"that cut or read: {count_cutters(accelerator=True)}",
+        f"that cut or read: {threads}",
     }
 
 

@@ -13,6 +13,7 @@ measured.csv.
 import argparse
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 import joblib
@@ -27,10 +28,12 @@ from repro.runs import Run, load
 
 APPLICATION = "frame_quality"
 LISTS = {
-    f"conv1 and scratch, {words} seeds": [(arm, seed) for arm in ("conv1", "scratch") for seed in range(number)]
-    for words, number in (("two", 2), ("six", 6))
+    "conv1 and scratch, two seeds": list(product(("conv1", "scratch"), range(2))),
+    "conv1 and scratch, six seeds": list(product(("conv1", "scratch"), range(6))),
+    "eight depths, one seed": list(product(DEPTHS, range(1))),
 }
-LISTS |= {"eight depths, one seed": [(arm, 0) for arm in DEPTHS]}
+"""Arms and seeds."""
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

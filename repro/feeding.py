@@ -40,20 +40,19 @@ class Feed:
 
     def __init__(self, table, batches, cutters=None):
         self.table, self.batches, self.waited = table, batches, 0.0
-        self.cutters = cutters or count_cutters(on_accelerator())
+        accelerator = on_accelerator()
+        self.cutters = cutters or count_cutters(accelerator)
+        self._cut = getattr(table, "cut_upright", table.cut) if accelerator else table.cut
 
     def __len__(self):
         return len(self.batches)
 
     def __iter__(self):
         """Yield what each batch's rows give: ndarray or tensor of the backend, of shape (rows, ...)."""
-        cut = self.table.cut
-        if on_accelerator():
-            cut = getattr(self.table, "cut_upright", cut)
         pool, coming, ahead = ThreadPoolExecutor(self.cutters, "cutter"), deque(), iter(self.batches)
         try:
             for rows in ahead:
-                coming.append(pool.submit(cut, rows))
+                coming.append(pool.submit(self._cut, rows))
                 if len(coming) > self.cutters:
                     yield self._take(coming)
             while coming:

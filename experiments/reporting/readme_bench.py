@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections import Counter
 from itertools import groupby
 
 from experiments.reporting.readme_tables import opened, table
@@ -22,7 +23,6 @@ def bench(root):
     for (machine,), rows in _groups(root, ["machine"]):
         if kept := [row for row in rows if row["script"] not in APART]:
             machines[machine] = kept
-    machines = _fullest_first(machines)
     parts = ["\n".join(f"- {_heading(machine, rows)}" for machine, rows in machines.items())]
     compared = {machine: [row for row in rows if row["ratio"]] for machine, rows in machines.items()}
     parts.append(_side_by_side(["what", "against"], "**{ratio}**: {before} to {after} {unit}", compared))
@@ -36,7 +36,7 @@ def arms(root):
     machines = {}
     for (machine, backend), rows in _groups(root, ["machine", "backend"], "arms"):
         machines[machine if _default(backend) else f"{machine}, {backend}"] = rows
-    machines, rates, cells = _fullest_first(machines), [], {}
+    rates, cells = [], {}
     for name, rows in machines.items():
         timed = [(STEP.fullmatch(row["what"]), row) for row in rows]
         known = [f"{row['what']} {_quantity(row, 'after')}" for step, row in timed if not step]
@@ -76,15 +76,16 @@ def precision(root):
 
 
 def _groups(root, keys, script=None):
-    """Return rows, those of one script or all, in groups that have some columns in common."""
+    """Return rows, those of one script or all, in groups that have some columns in common.
+
+    The machine with the most rows comes first in every table: the note of the first one is shown, and should be there.
+    """
     with opened(root / "benchmarks" / "measured.csv") as file:
-        rows = [row for row in csv.DictReader(file) if script in (None, row["script"])]
+        rows = list(csv.DictReader(file))
+    number = Counter(row["machine"] for row in rows)
+    rows = sorted(rows, key=lambda row: (-number[row["machine"]], row["machine"]))
+    rows = [row for row in rows if script in (None, row["script"])]
     return [(values, list(group)) for values, group in groupby(rows, lambda row: [row[key] for key in keys])]
-
-
-def _fullest_first(machines):
-    """Order machines by how many rows they have: the note of the first one is shown, and it should be there."""
-    return dict(sorted(machines.items(), key=lambda item: -len(item[1])))
 
 
 def _heading(machine, rows):
