@@ -38,7 +38,7 @@ claims: weights  ## the paper's four claims, three seeds, with a verdict each, i
 report: .venv/ready  ## figures/index.html again, from what is in figures/
 	$(BIN)/python experiments/report.py
 
-readme: .venv/ready  ## the README's numbers again, from the files that they come from
+readme: .venv/ready  ## the numbers of README, RESULTS and BENCHMARKS again, from the files that they come from
 	$(BIN)/python experiments/readme.py
 
 times: weights  ## how long make figures takes from nothing, into figures/times.csv

@@ -1,4 +1,4 @@
-"""The numbers of README.md and RESULTS.md, written into them from files of figures and benchmarks; or checked.
+"""The numbers of README.md, RESULTS.md and BENCHMARKS.md, written into them from the files that have them; or checked.
 
 What stands between `<!-- numbers: NAME -->` and `<!-- /numbers -->` is made by `BLOCKS`. The prose of the
 sections about results states none: a number that a reader could quote comes from a file.
@@ -22,9 +22,13 @@ BLOCKS = {
         "verdicts": readme_claims.verdicts,
         "outcomes": readme_claims.all_outcomes,
         "times": readme_tables.times,
-        "bench": readme_bench.bench,
+        "headlines": readme_bench.headlines,
         "arms": readme_bench.arms,
-        "profile": readme_bench.profile,
+        "profile": partial(readme_bench.profile, most=1),
+    },
+    "BENCHMARKS.md": {
+        "bench": readme_bench.bench,
+        "profiles": readme_bench.profile,
         "precision": readme_bench.precision,
     },
     "RESULTS.md": {
@@ -41,6 +45,7 @@ OPENING, CLOSING = "<!-- numbers: ", "<!-- /numbers -->"
 BLOCK = re.compile(r"<!-- numbers: (\S*) -->\n(.*?)<!-- /numbers -->", re.S)
 SECTIONS = {
     "README.md": ("What it shows so far", "What runs how long on what", "Performance"),
+    "BENCHMARKS.md": ("Everything that was compared", "Where a step's time goes", "Precision"),
     "RESULTS.md": ("What is tested", *APPLICATIONS.values()),
 }
 """Where prose must state no result."""

@@ -1,4 +1,4 @@
-"""The README's tables of benchmarks, all from benchmarks/measured.csv. For `experiments.readme`."""
+"""Tables of benchmarks, for README.md and BENCHMARKS.md, from benchmarks/measured.csv. For `experiments.readme`."""
 
 import csv
 import re
@@ -9,6 +9,20 @@ from experiments.reporting.readme_tables import opened, table
 
 APART = ("arms", "precision", "step_profile")
 """Scripts whose rows have tables of their own."""
+HEADLINES = (
+    "training step of 50 patches, FT:conv1-fc8: Caffe 227 px, 4096 units",
+    "eight depths, 5 epochs: caffe 131 px, 512 units",
+    "five depths, fc8 to conv4, 5 epochs: caffe 131 px, 512 units",
+    "training with its input, first epoch: FT:conv1-fc8, caffe 227 px, 4096 units",
+    "training with its input, later epochs: FT:conv1-fc8, caffe 227 px, 4096 units",
+    "views of a box of 100 px: 3 scales x 9 translations x 8 orientations, 227 px",
+    "vessel-aligned views: 227 px, voxels of 1x0.65x0.65 mm",
+    "confidence maps of 60x92 pixels: caffe 227 px, 4096 units, 8 px a pixel, 92 columns",
+    "FROC curve with its IDCA fit and 2,000 resamples of subjects, 100,000 candidates",
+    "a figure drawn again, from the command to its picture (Figure 2, quick profile)",
+    "most memory of a sweep of the paper's size: polyps, 100,000 patches of 227 pixels",
+)
+"""What the README shows of it: one case of each, on the default backend, in this order."""
 STEP = re.compile(r"training step, (?P<arm>.+?): (?P<network>.+?)(?:, frozen prefix)?")
 FLOOR = re.compile(r"floor (?P<floor>[\d.]+) ms \(x(?P<times>[\d.]+)\)")
 PROFILE = re.compile(r"profile of a training step, (?P<arm>.+?): (?P<network>.+)")
@@ -17,16 +31,25 @@ CHANGE = re.compile(r"(?P<change>training\.\w+=\w+): (?P<where>.+), (?P<arm>\w+)
 MOVED = re.compile(r"AUC (?P<before>[\d.]+) becomes (?P<after>[\d.]+); scores differ by (?P<apart>[\d.]+) at most")
 
 
+def headlines(root):
+    """Show the comparisons that the README has, a column for each machine."""
+    shown = {
+        machine: [row for what in HEADLINES for row in rows if row["ratio"] and _what(row) == what]
+        for machine, rows in _by_machine(root).items()
+    }
+    if missing := set(HEADLINES).difference(row["what"] for rows in shown.values() for row in rows):
+        raise ValueError(f"measured.csv lacks what the README shows: {sorted(missing)}. Measure it: make bench.")
+    return "\n\n".join([_dated(shown), _ratios(shown)])
+
+
 def bench(root):
-    """Show what the benchmarks compared, a column for each machine, and what they timed without a rival."""
-    machines = {}
-    for (machine,), rows in _groups(root, ["machine"]):
-        if kept := [row for row in rows if row["script"] not in APART]:
-            machines[machine] = kept
-    parts = ["\n".join(f"- {_heading(machine, rows)}" for machine, rows in machines.items())]
-    compared = {machine: [row for row in rows if row["ratio"]] for machine, rows in machines.items()}
-    parts.append(_side_by_side(["what", "against"], "**{ratio}**: {before} to {after} {unit}", compared))
-    alone = {machine: [row for row in rows if not row["ratio"]] for machine, rows in machines.items()}
+    """Show all that the benchmarks compared, a column for each machine, and what they timed without a rival."""
+    machines = _by_machine(root)
+    compared, alone = (
+        {machine: [row for row in rows if bool(row["ratio"]) == rival] for machine, rows in machines.items()}
+        for rival in (True, False)
+    )
+    parts = [_dated(machines), _ratios(compared)]
     parts += [_side_by_side(["timed alone"], "{after} {unit}", alone)] if any(alone.values()) else []
     return "\n\n".join(parts)
 
@@ -48,10 +71,10 @@ def arms(root):
     return "\n".join([*rates, "", table(["network", "arm", *machines], shown)])
 
 
-def profile(root):
-    """Show where the time of each arm's step goes: a column for each kind of operation, and their sum."""
+def profile(root, most=None):
+    """Show where the time of each arm's step goes, on so many machines at most: by kind of operation, and their sum."""
     parts = []
-    for (machine, _), rows in _groups(root, ["machine", "backend"], "step_profile"):
+    for (machine, _), rows in _groups(root, ["machine", "backend"], "step_profile")[:most]:
         steps = [(PROFILE.fullmatch(row["what"]), _parts(row["note"]), _number(row["after"])) for row in rows]
         kinds = list(dict.fromkeys(kind for _, times, _ in steps for kind in times))
         networks = ", ".join(dict.fromkeys(step["network"] for step, _, _ in steps))
@@ -86,6 +109,23 @@ def _groups(root, keys, script=None):
     rows = sorted(rows, key=lambda row: (-number[row["machine"]], row["machine"]))
     rows = [row for row in rows if script in (None, row["script"])]
     return [(values, list(group)) for values, group in groupby(rows, lambda row: [row[key] for key in keys])]
+
+
+def _by_machine(root):
+    """Return the rows of each machine, but for those of scripts that have tables of their own."""
+    groups = {
+        machine: [row for row in rows if row["script"] not in APART] for (machine,), rows in _groups(root, ["machine"])
+    }
+    return {machine: rows for machine, rows in groups.items() if rows}
+
+
+def _dated(machines):
+    """Name the machines, a line for each."""
+    return "\n".join(f"- {_heading(machine, rows)}" for machine, rows in machines.items() if rows)
+
+
+def _ratios(machines):
+    return _side_by_side(["what", "against"], "**{ratio}**: {before} to {after} {unit}", machines)
 
 
 def _heading(machine, rows):

@@ -79,6 +79,23 @@ def test_benchmarks_have_a_column_for_each_machine(root):
     assert "training.a" not in text
 
 
+def test_headlines_stand_in_their_order_without_other_backends(root, monkeypatch):
+    monkeypatch.setattr(readme_bench, "HEADLINES", ("frames", "maps"))
+    heads, _, *rows = readme_bench.headlines(root).partition("| what")[2].splitlines()
+    assert heads == " | against | 5 cores, A | 7 cores, B | note |"
+    assert rows == [
+        "| frames | a loop | **12.2**: 60.9 to 5 s | **8.1**: 40.5 to 5 s | twice |",
+        "| maps | patches | **4.2**: 41.5 to 9.9 s |  | far, near |",
+    ]
+
+
+def test_a_headline_that_nothing_measured_is_named(root, monkeypatch):
+    """Nor one that was timed without a rival."""
+    monkeypatch.setattr(readme_bench, "HEADLINES", ("frames", "written", "thought"))
+    with pytest.raises(ValueError, match=r"lacks what the README shows: \['thought', 'written'\]"):
+        readme_bench.headlines(root)
+
+
 def test_arms_stand_beside_their_floors(root):
     heading, theirs, _, heads, _, first, second = readme_bench.arms(root).splitlines()
     assert heading == "- 5 cores, A, 2026-11-23; matrix product 150 GFLOP/s"
@@ -93,6 +110,17 @@ def test_a_profile_has_a_column_for_each_kind_of_operation(root):
     assert heading == "5 cores, A, 2026-11-23; Net 9 px, ms an image:"
     assert first == "| FT:conv4-fc8 | 1.25 | 7 (87 %) | .25 | 9.5 |"
     assert second == "| FT:conv1-fc8 |  | 12 | -0.25 | 12.2 |"
+
+
+def test_of_two_machines_profiles_the_first_can_stand_alone(root):
+    """The first is the one with the most rows of all."""
+    path = root / "benchmarks" / "measured.csv"
+    line = (
+        'step_profile,"profile of a training step, FT:conv1-fc8: Net 9 px",,,3,ms an image,,"sums 3","7 cores, B",,2026'
+    )
+    path.write_text(f"{path.read_text(encoding='utf-8')}{line}\n", encoding="utf-8")
+    both, first = readme_bench.profile(root), readme_bench.profile(root, most=1)
+    assert both.startswith(f"{first}\n\n7 cores, B")
 
 
 def test_a_precision_s_effect_stands_by_arm_with_each_seed(root):
