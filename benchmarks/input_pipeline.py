@@ -9,7 +9,9 @@ first epoch they are cut while the network trains (`repro.feeding`), in all othe
 are of neighbours in time. The waiting share is how much of the time the network stood still because its batch was not
 there. Without a GPU all share the same cores; what counts for one are the last rows: how many patches a second the
 threads cut, and how many they read. A network that trains more than that would wait; how long, a stand-in shows, which
-spends a GPU's time on a batch asleep. What it measures, it also writes into measured.csv.
+spends a GPU's time on a batch asleep. Which GPU it stands for is in its note: the network's operations at that pace, as
+`benchmarks/arms.py` counts them, which a GPU must sustain; its data sheet promises more. What it measures, it also
+writes into measured.csv.
 """
 
 import repro  # noqa: F401, ahead of Keras: it switches oneDNN on  # isort: skip
@@ -21,6 +23,7 @@ from pathlib import Path
 import keras
 import measured
 import numpy as np
+from arms import count
 from scipy.ndimage import gaussian_filter
 
 from data_prep.kept_patches import KeptPatches
@@ -50,11 +53,14 @@ def table_of(size, rng):
     return PatchTable(frames, rng.integers(FRAMES, size=NUMBER), boxes, view, np.arange(NUMBER) % 2, ViewGrid(), size)
 
 
-def measure(case, table, kept, batches):
-    """Time one network's training on some batches; return a row for each way to feed it."""
-    variant, size, fc_units = case
+def network_of(variant, size, fc_units):
+    """Build a network of which every layer learns."""
     with computing_in("float32"):
-        model = build_alexnet(2, variant, size, fc_units, seed=0)
+        return build_alexnet(2, variant, size, fc_units, seed=0)
+
+
+def measure(name, model, table, kept, batches):
+    """Time a network's training on some batches; return a row for each way to feed it."""
     compile_network(model, layer_rates("conv1"), len(batches))
     seconds, waited = [], []
     for _ in range(ROUNDS + 1):
@@ -64,7 +70,6 @@ def measure(case, table, kept, batches):
     # The first round traces or compiles.
     before, *ours = 1000 * np.array(seconds[1:]).T / sum(map(len, batches))
     shares = 100 * np.median(np.array(waited[1:]) / np.array(seconds[1:])[:, 1:], axis=0)
-    name = f"FT:conv1-fc8, {variant} {size} px, {fc_units} units"
     return [
         {
             "what": f"training with its input, {words}: {name}",
@@ -87,12 +92,12 @@ def _train(model, labels, batches, feed):
     return time.perf_counter() - start
 
 
-def rates(size, table, kept, batches):
+def rates(table, kept, batches):
     """Time cutting and reading alone, in turns; return a row."""
     seconds = np.array([[_drain(Feed(each, batches)) for each in (table, kept)] for _ in range(ROUNDS)])
     before, after = sum(map(len, batches)) / seconds.T
     return {
-        "what": f"input alone, later epochs: {size} px",
+        "what": f"input alone, later epochs: {table.size} px",
         "against": "cutting again",
         "before": np.median(before),
         "after": np.median(after),
@@ -102,8 +107,8 @@ def rates(size, table, kept, batches):
     }
 
 
-def stand_in(pace, size, table, kept, batches):
-    """Feed what takes patches at a pace but none of the CPU's time, in turns; return a row."""
+def stand_in(pace, operations, table, kept, batches):
+    """Feed what takes patches, of so many operations each, at a pace but none of the CPU's time; return a row."""
     threads, seconds, waited = count_cutters(accelerator=True), [], []
     for _ in range(ROUNDS):
         feeds = [Feed(each, batches, threads) for each in (table, kept)]
@@ -111,15 +116,17 @@ def stand_in(pace, size, table, kept, batches):
         waited.append([feed.waited for feed in feeds])
     before, after = sum(map(len, batches)) / np.array(seconds).T
     first, later = 100 * np.median(np.array(waited) / seconds, axis=0)
+    paced, *fed = operations / 1e12 * np.array([pace, np.median(before), np.median(after)])
     return {
-        "what": f"input of a stand-in for a GPU that takes {pace:,} patches a second, later epochs: {size} px",
+        "what": f"input of a stand-in for a GPU that takes {pace:,} patches a second, later epochs: {table.size} px",
         "against": "first epoch, while patches are cut",
         "before": np.median(before),
         "after": np.median(after),
         "unit": "patches a second",
         "ratio": np.median(after / before),
-        "note": f"waits {first:.1f} % of the time in the first epoch, {later:.1f} % in later ones; it sleeps; threads "
-        f"that cut or read: {threads}",
+        "note": f"waits {first:.1f} % of the time in the first epoch, {later:.1f} % in later ones; it "
+        f"sleeps, as long as a GPU computes that sustains {paced:.2g} TFLOP/s; {threads} threads feed {fed[0]:.2g}, "
+        f"later {fed[1]:.2g}",
     }
 
 
@@ -135,17 +142,18 @@ def main():
     """Print and write down."""
     rng, rows = np.random.default_rng(0), []
     for case in CASES:
-        size, table = case[1], table_of(case[1], rng)
+        model, name = network_of(*case), "FT:conv1-fc8, {} {} px, {} units".format(*case)
+        operations, table = count(model, "conv1").operations, table_of(case[1], rng)
         batches = np.split(rng.permutation(NUMBER), NUMBER // BATCH)
         with tempfile.TemporaryDirectory() as folder:
-            store = Mapped(Path(folder) / "patches.npy", np.uint8, (NUMBER, size, size, 3))
+            store = Mapped(Path(folder) / "patches.npy", np.uint8, (NUMBER, table.size, table.size, 3))
             kept = KeptPatches(table, store)
             _drain(Feed(kept, batches))
-            new = measure(case, table, kept, batches[:BATCHES])
+            new = measure(name, model, table, kept, batches[:BATCHES])
             # Without a network a backend takes part only where it turns patches; once for all others is enough.
             if keras.backend.backend() == "tensorflow" or on_accelerator():
-                new += [rates(size, table, kept, batches)]
-                new += [stand_in(pace, size, table, kept, batches) for pace in PACES]
+                new += [rates(table, kept, batches)]
+                new += [stand_in(pace, operations, table, kept, batches) for pace in PACES]
         rows += new
         for row in new:
             print("{what}: {before:.1f} to {after:.1f} {unit}, {ratio:.2f} times; {note}".format(**row), flush=True)
