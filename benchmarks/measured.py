@@ -1,4 +1,4 @@
-"""Where the benchmarks write what they measured: benchmarks/measured.csv, which the README's table is made from.
+"""Where the benchmarks write what they measured: benchmarks/measured.csv, the source of `experiments.readme`.
 
 python benchmarks/measured.py     # print what is compared there, as one table
 """

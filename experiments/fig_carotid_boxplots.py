@@ -4,7 +4,7 @@ Claim tested: fine-tuning reaches its best at a middle depth, and there beats a 
 Paper (micrometres, mean LI / MA): fc8 101 / 103, fc7 35 / 44, fc6 28 / 35, conv5 to conv1 24 to 25 / 31 to 32, scratch
 28 / 33, handcrafted 98 / 107.
 Ours (quick profile, phantoms, mean of seeds 0, 1, 2): fc8 72 / 207, fc7 71 / 101, fc6 71 / 69, conv4 63 / 64, conv1
-50 / 55, scratch 52 / 42, handcrafted 69 / 88. On Cyprus IMT: README.
+50 / 55, scratch 52 / 42, handcrafted 69 / 88. On Cyprus IMT: RESULTS.md.
 Time: 3.5 minutes on 2 cores with the quick profile.
 
     python experiments/fig_carotid_boxplots.py

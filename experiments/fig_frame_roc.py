@@ -5,7 +5,7 @@ nothing is lost, and below that scratch loses far more (C2).
 Paper: conv4 and conv5 best at 10 and 15 % false positives; scratch beats only fc8; every network beats the handcrafted
 rival.
 Ours (quick profile, phantoms, area under the curve, mean of seeds 0, 1, 2): conv5 .91, conv1 .91, fc8 .88, handcrafted
-.86, scratch .68; with 10, 5, 1 % of the frames conv1 .82, .79, .77, scratch .62, .61, .59. On endo-angel: README.
+.86, scratch .68; with 10, 5, 1 % of the frames conv1 .82, .79, .77, scratch .62, .61, .59. On endo-angel: RESULTS.md.
 Time: 2 minutes on 2 cores with the quick profile, and 50 s for the phantoms.
 
     python experiments/fig_frame_roc.py

@@ -45,7 +45,7 @@ OPENING, CLOSING = "<!-- numbers: ", "<!-- /numbers -->"
 BLOCK = re.compile(r"<!-- numbers: (\S*) -->\n(.*?)<!-- /numbers -->", re.S)
 SECTIONS = {
     "README.md": ("What it shows so far", "What runs how long on what", "Performance"),
-    "BENCHMARKS.md": ("Everything that was compared", "Where a step's time goes", "Precision"),
+    "BENCHMARKS.md": ("Everything that was compared", "A GPU and its input", "Where a step's time goes", "Precision"),
     "RESULTS.md": ("What is tested", *APPLICATIONS.values()),
 }
 """Where prose must state no result."""

@@ -33,10 +33,10 @@ MOVED = re.compile(r"AUC (?P<before>[\d.]+) becomes (?P<after>[\d.]+); scores di
 
 def headlines(root):
     """Show the comparisons that the README has, a column for each machine."""
-    shown = {
-        machine: [row for what in HEADLINES for row in rows if row["ratio"] and _what(row) == what]
-        for machine, rows in _by_machine(root).items()
-    }
+    shown = {}
+    for machine, rows in _by_machine(root).items():
+        if kept := [row for what in HEADLINES for row in rows if row["ratio"] and _what(row) == what]:
+            shown[machine] = kept
     if missing := set(HEADLINES).difference(row["what"] for rows in shown.values() for row in rows):
         raise ValueError(f"measured.csv lacks what the README shows: {sorted(missing)}. Measure it: make bench.")
     return "\n\n".join([_dated(shown), _ratios(shown)])
@@ -45,11 +45,9 @@ def headlines(root):
 def bench(root):
     """Show all that the benchmarks compared, a column for each machine, and what they timed without a rival."""
     machines = _by_machine(root)
-    compared, alone = (
-        {machine: [row for row in rows if bool(row["ratio"]) == rival] for machine, rows in machines.items()}
-        for rival in (True, False)
-    )
+    compared = {machine: [row for row in rows if row["ratio"]] for machine, rows in machines.items()}
     parts = [_dated(machines), _ratios(compared)]
+    alone = {machine: [row for row in rows if not row["ratio"]] for machine, rows in machines.items()}
     parts += [_side_by_side(["timed alone"], "{after} {unit}", alone)] if any(alone.values()) else []
     return "\n\n".join(parts)
 
@@ -113,18 +111,20 @@ def _groups(root, keys, script=None):
 
 def _by_machine(root):
     """Return the rows of each machine, but for those of scripts that have tables of their own."""
-    groups = {
-        machine: [row for row in rows if row["script"] not in APART] for (machine,), rows in _groups(root, ["machine"])
-    }
-    return {machine: rows for machine, rows in groups.items() if rows}
+    machines = {}
+    for (machine,), rows in _groups(root, ["machine"]):
+        if kept := [row for row in rows if row["script"] not in APART]:
+            machines[machine] = kept
+    return machines
 
 
 def _dated(machines):
     """Name the machines, a line for each."""
-    return "\n".join(f"- {_heading(machine, rows)}" for machine, rows in machines.items() if rows)
+    return "\n".join(f"- {_heading(machine, rows)}" for machine, rows in machines.items())
 
 
 def _ratios(machines):
+    """Make the table of what was compared."""
     return _side_by_side(["what", "against"], "**{ratio}**: {before} to {after} {unit}", machines)
 
 

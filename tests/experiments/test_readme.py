@@ -89,6 +89,14 @@ def test_headlines_stand_in_their_order_without_other_backends(root, monkeypatch
     ]
 
 
+def test_a_machine_without_headlines_has_no_column(root, monkeypatch):
+    """B timed maps on another backend alone."""
+    monkeypatch.setattr(readme_bench, "HEADLINES", ("maps",))
+    dated, heads, *_ = readme_bench.headlines(root).split("\n\n")
+    assert dated == "- 5 cores, A, tensorflow 2.21, 2026-11-23"
+    assert heads.startswith("| what | against | 5 cores, A | note |\n")
+
+
 def test_a_headline_that_nothing_measured_is_named(root, monkeypatch):
     """Nor one that was timed without a rival."""
     monkeypatch.setattr(readme_bench, "HEADLINES", ("frames", "written", "thought"))
@@ -114,11 +122,9 @@ def test_a_profile_has_a_column_for_each_kind_of_operation(root):
 
 def test_of_two_machines_profiles_the_first_can_stand_alone(root):
     """The first is the one with the most rows of all."""
-    path = root / "benchmarks" / "measured.csv"
-    line = (
-        'step_profile,"profile of a training step, FT:conv1-fc8: Net 9 px",,,3,ms an image,,"sums 3","7 cores, B",,2026'
-    )
-    path.write_text(f"{path.read_text(encoding='utf-8')}{line}\n", encoding="utf-8")
+    what = "profile of a training step, FT:conv1-fc8: Net 9 px"
+    theirs = f'step_profile,"{what}",,,3,ms an image,,"sums 3","7 cores, B",,2026-11-25\n'
+    write(root / "benchmarks" / "measured.csv", MEASURED + theirs)
     both, first = readme_bench.profile(root), readme_bench.profile(root, most=1)
     assert both.startswith(f"{first}\n\n7 cores, B")
 
